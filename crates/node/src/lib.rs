@@ -1,0 +1,30 @@
+//! One whole node, sans-io: what production and the simulator both run.
+//!
+//! **Problem:** a node is many parts that must agree on one order of things, while disks, sockets and clocks do as they please.
+//! **Idea:** two state machines without any input or output of their own. [`Node`] replicates: it holds the Raft groups and the requests
+//! that wait for them. [`Machine`] executes: it owns one group's key-value store and its watchers. A driver carries effects
+//! out and brings completions back; the two sides talk only through it, so that neither waits for the other.
+//! **Invariant:** whatever order or delay the driver chooses between effects, nothing acknowledged is lost and no read is stale.
+
+#![forbid(unsafe_code)]
+
+mod checkpoint;
+pub mod declaration;
+pub mod envelope;
+mod group;
+mod input;
+mod machine;
+mod node;
+mod peer;
+mod pending;
+pub mod plan;
+mod reads;
+mod snapshot;
+
+pub use checkpoint::CHECKPOINT_INTERVAL;
+pub use group::{Group, GroupStatus};
+pub use input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, WriteRequest};
+pub use machine::{Answer, Machine, MachineEffect, MachineFailure, MachineInput};
+pub use node::Node;
+pub use peer::{Lane, PeerMessage};
+pub use snapshot::SnapshotReader;
