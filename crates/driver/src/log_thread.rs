@@ -1,0 +1,220 @@
+//! The log thread: one write-ahead log for all groups of a node, and group commit.
+//!
+//! While one sync runs, what all groups want to append gathers in the channel; the next sync covers all of it. So the slower the disk,
+//! the larger the batches.
+
+use crate::inbox::{Event, Inbox};
+use crate::shared::{NodeFailure, NodeShared};
+use quorate_consensus::raft::{Entry, LogWrite, Payload, WriteId};
+use quorate_node::{Input, PeerMessage};
+use quorate_storage::{Wal, WalError};
+use quorate_types::{GroupId, LogIndex, NodeId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+
+/// One sync covers at most so many appends, so that none waits for ever.
+const MAX_APPENDS_PER_SYNC: usize = 4096;
+
+/// Work for the log.
+pub enum LogJob {
+    /// Make a write durable, then report it with what waited for it.
+    Append {
+        /// Whose log.
+        group: GroupId,
+        /// Names the write.
+        write: WriteId,
+        /// What.
+        log: LogWrite,
+        /// What may leave the node afterwards.
+        then: Vec<(NodeId, PeerMessage)>,
+    },
+    /// The group's log up to this position is not needed any more.
+    Compact {
+        /// Whose log.
+        group: GroupId,
+        /// See above.
+        upto: LogIndex,
+    },
+    /// Sync what came before, then end the thread.
+    Stop,
+}
+
+/// Where writes go.
+pub enum Log {
+    /// To disk.
+    Durable {
+        /// The files.
+        wal: Wal,
+        /// Bytes of commands appended since the start.
+        appended_len_bytes: u64,
+    },
+    /// Nowhere: an ephemeral node's memory is all it has.
+    Memory,
+}
+
+impl Log {
+    /// Appends without making durable.
+    ///
+    /// # Errors
+    /// [`WalError`]; the log takes no more writes.
+    pub fn append(&mut self, group: GroupId, write: &LogWrite) -> Result<(), WalError> {
+        match self {
+            Log::Durable { wal, appended_len_bytes } => {
+                let len = |entry: &Entry| match &entry.payload {
+                    Payload::Command(command) => command.len() as u64,
+                    Payload::NoOp | Payload::Configuration(_) => 0,
+                };
+                *appended_len_bytes += write.entries.iter().map(len).sum::<u64>();
+                wal.append(group, write)
+            }
+            Log::Memory => Ok(()),
+        }
+    }
+
+    /// Makes durable what was appended. Returns the bytes appended since the start.
+    ///
+    /// # Errors
+    /// [`WalError`]; the log takes no more writes.
+    pub fn sync(&mut self) -> Result<u64, WalError> {
+        match self {
+            Log::Durable { wal, appended_len_bytes } => {
+                wal.sync()?;
+                Ok(*appended_len_bytes)
+            }
+            Log::Memory => Ok(0),
+        }
+    }
+
+    /// One step of housekeeping; false when nothing is left to do.
+    fn maintain(&mut self) -> Result<bool, WalError> {
+        match self {
+            Log::Durable { wal, .. } => wal.maintain(),
+            Log::Memory => Ok(false),
+        }
+    }
+
+    fn compact(&mut self, group: GroupId, upto: LogIndex) -> Result<(), WalError> {
+        match self {
+            Log::Durable { wal, .. } => wal.compact(group, upto),
+            Log::Memory => Ok(()),
+        }
+    }
+}
+
+/// The way to the log thread.
+#[derive(Clone)]
+pub struct LogSender(mpsc::Sender<LogJob>);
+
+impl LogSender {
+    /// Hands work over. How much can wait is bounded by the cores: they stop proposing beyond their budget of unpersisted bytes.
+    pub fn send(&self, job: LogJob) {
+        // A closed channel means that the log thread has ended with its failure reported: nothing is durable any more, and nothing is told so.
+        let _ = self.0.send(job);
+    }
+}
+
+/// A channel to a log thread.
+pub fn channel() -> (LogSender, mpsc::Receiver<LogJob>) {
+    let (sender, receiver) = mpsc::channel();
+    (LogSender(sender), receiver)
+}
+
+/// The log thread's body.
+pub fn run(
+    mut log: Log,
+    jobs: &mpsc::Receiver<LogJob>,
+    inboxes: &BTreeMap<GroupId, Inbox>,
+    shared: &Arc<NodeShared>,
+) {
+    let mut batch = Vec::new();
+    let mut untidy = false;
+    loop {
+        match next_job(&mut log, jobs, &mut untidy) {
+            Ok(Some(job)) => batch.push(job),
+            Ok(None) => return,
+            Err(error) => return fail(&error, inboxes, shared),
+        }
+        while batch.len() < MAX_APPENDS_PER_SYNC
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
+        match write_batch(&mut log, &mut batch, inboxes, shared) {
+            Ok(true) => untidy = true,
+            Ok(false) => return,
+            Err(error) => return fail(&error, inboxes, shared),
+        }
+    }
+}
+
+/// Waits for work, and keeps house meanwhile. `None` when nobody will send any more.
+fn next_job(
+    log: &mut Log,
+    jobs: &mpsc::Receiver<LogJob>,
+    untidy: &mut bool,
+) -> Result<Option<LogJob>, WalError> {
+    while *untidy {
+        match jobs.try_recv() {
+            Ok(job) => return Ok(Some(job)),
+            Err(mpsc::TryRecvError::Disconnected) => return Ok(None),
+            Err(mpsc::TryRecvError::Empty) => *untidy = log.maintain()?,
+        }
+    }
+    Ok(jobs.recv().ok())
+}
+
+/// Writes and syncs one batch; false once [`LogJob::Stop`] was met.
+fn write_batch(
+    to: &mut Log,
+    batch: &mut Vec<LogJob>,
+    inboxes: &BTreeMap<GroupId, Inbox>,
+    shared: &NodeShared,
+) -> Result<bool, WalError> {
+    let mut go_on = true;
+    let mut done: BTreeMap<GroupId, Done> = BTreeMap::new();
+    let mut compactions = Vec::new();
+    for job in batch.drain(..) {
+        match job {
+            LogJob::Append { group, write, log, then } => {
+                to.append(group, &log)?;
+                let done = done.entry(group).or_default();
+                done.write = write;
+                done.then.extend(then.into_iter().map(|(to, message)| (to, group, message)));
+            }
+            LogJob::Compact { group, upto } => compactions.push((group, upto)),
+            LogJob::Stop => go_on = false,
+        }
+    }
+    if !done.is_empty() {
+        let appended_len_bytes = to.sync()?;
+        shared.log_syncs.fetch_add(1, Ordering::Relaxed);
+        shared.log_len_bytes.store(appended_len_bytes, Ordering::Relaxed);
+    }
+    for (group, Done { write, then }) in done {
+        if let Some(inbox) = inboxes.get(&group) {
+            let inputs = vec![Input::Persisted { group, write }];
+            let _ = inbox.completions.send(Event::Persisted { then, inputs });
+        }
+    }
+    for (group, upto) in compactions {
+        to.compact(group, upto)?;
+    }
+    Ok(go_on)
+}
+
+#[derive(Default)]
+struct Done {
+    write: WriteId,
+    then: Vec<(NodeId, GroupId, PeerMessage)>,
+}
+
+fn fail(error: &WalError, inboxes: &BTreeMap<GroupId, Inbox>, shared: &NodeShared) {
+    let failure = NodeFailure::Log { detail: error.to_string().into() };
+    tracing::error!("{failure}");
+    shared.failure.send_replace(Some(failure));
+    for inbox in inboxes.values() {
+        let _ = inbox.completions.send(Event::Input(Input::DiskFailed));
+    }
+}
