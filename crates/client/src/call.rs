@@ -1,0 +1,385 @@
+//! One discipline for every call: where it goes, how long it may take, and when it may be sent again.
+//!
+//! **Problem.** An endpoint may be down, hang, or lose the answer. **Idea.** A call has one deadline. A read that got
+//! no answer goes on to the next endpoint; while endpoints remain untried, each gets an equal share of the time that
+//! is left, so that one hung server does not use it all up. A write goes on only if it was certainly never sent.
+//! **Invariant.** A write leaves this process at most once.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status};
+
+use crate::error::{Fate, fate};
+use crate::{Config, Error, Routing, config, pb};
+
+/// Names the keyspace that a request is about.
+pub(crate) const KEYSPACE_HEADER: &str = "quorate-keyspace";
+/// Carries a session's token, both ways.
+pub(crate) const SESSION_HEADER: &str = "quorate-session";
+const TOKEN_HEADER: &str = "token";
+
+/// However patient the caller, a call is tried no more often than this.
+const MAX_ATTEMPTS: u32 = 64;
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A call's name, and what sending it twice would do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) writes: bool,
+}
+
+impl Call {
+    pub(crate) const fn read(name: &'static str) -> Self {
+        Call { name, writes: false }
+    }
+
+    pub(crate) const fn write(name: &'static str) -> Self {
+        Call { name, writes: true }
+    }
+
+    fn failed(self, status: Status, fate: Fate) -> Error {
+        match fate {
+            Fate::Refused => Error::Refused { call: self.name, source: status },
+            Fate::Unanswered if self.writes => Error::OutcomeUnknown { call: self.name, source: status },
+            Fate::Unanswered | Fate::NeverSent => Error::Unavailable { call: self.name, source: status },
+        }
+    }
+}
+
+/// The connections, and what every request carries.
+pub(crate) struct Core {
+    channels: Vec<Channel>,
+    /// Where the next call begins, modulo the number of channels.
+    current: AtomicUsize,
+    config: Config,
+    keyspace: Option<MetadataValue<Ascii>>,
+    session: Mutex<Option<MetadataValue<Ascii>>>,
+    token: Mutex<Option<MetadataValue<Ascii>>>,
+}
+
+impl Core {
+    /// Checks the settings; connections are opened when they are first needed.
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        if config.endpoints.is_empty() {
+            return Err(Error::NoEndpoint);
+        }
+        let channels = config
+            .endpoints
+            .iter()
+            .map(|text| Ok(config::endpoint(text, config.connect_timeout)?.connect_lazy()))
+            .collect::<Result<_, Error>>()?;
+        Ok(Core {
+            channels,
+            current: AtomicUsize::new(0),
+            keyspace: header("keyspace", config.keyspace.as_deref())?,
+            session: Mutex::new(header("session", config.session.as_deref())?),
+            token: Mutex::new(None),
+            config,
+        })
+    }
+
+    /// The newest session token that a server sent.
+    pub(crate) fn session(&self) -> Option<String> {
+        locked(&self.session).as_ref().and_then(|token| token.to_str().ok()).map(str::to_owned)
+    }
+
+    /// Runs `send` as often as the rules allow, and gives its answer.
+    pub(crate) async fn call<T, R, F>(
+        &self,
+        call: Call,
+        message: T,
+        send: impl Fn(Channel, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        T: Clone,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let deadline = Instant::now() + self.config.timeout;
+        self.log_in_if_needed(deadline).await?;
+        match self.attempts(call, deadline, message.clone(), &send).await {
+            Err(Error::Refused { source, .. }) if self.token_was_rejected(&source) => {
+                self.log_in(deadline).await?;
+                self.attempts(call, deadline, message, &send).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempts<T, R, F>(
+        &self,
+        call: Call,
+        deadline: Instant,
+        message: T,
+        send: &impl Fn(Channel, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        T: Clone,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 0;
+        loop {
+            let untried = self.channels.len().saturating_sub(attempt as usize).max(1);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = if call.writes { left } else { left / untried as u32 };
+            let (index, channel) = self.pick(attempt);
+            let mut request = Request::new(message.clone());
+            self.add_headers(request.metadata_mut());
+            request.set_timeout(share);
+            let outcome = timeout(share, send(channel, request)).await;
+            attempt += 1;
+            let status = match outcome {
+                Ok(Ok(response)) => {
+                    self.remember_session(response.metadata());
+                    return Ok(response.into_inner());
+                }
+                Ok(Err(status)) => status,
+                Err(_) => Status::deadline_exceeded("no answer in time"),
+            };
+            let fate = fate(&status);
+            let may_repeat = match fate {
+                Fate::Refused => false,
+                Fate::NeverSent => true,
+                Fate::Unanswered => !call.writes && is_transient(&status),
+            };
+            if fate != Fate::Refused {
+                self.leave(index);
+            }
+            let all_tried = attempt as usize >= self.channels.len();
+            let wait = if all_tried { pause } else { Duration::ZERO };
+            if !may_repeat || attempt == MAX_ATTEMPTS || Instant::now() + wait >= deadline {
+                return Err(call.failed(status, fate));
+            }
+            if all_tried {
+                sleep(wait).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Where an attempt goes.
+    fn pick(&self, attempt: u32) -> (usize, Channel) {
+        let begin_anew = attempt == 0 && self.config.routing == Routing::RoundRobin;
+        let turn = if begin_anew {
+            self.current.fetch_add(1, Ordering::Relaxed)
+        } else {
+            self.current.load(Ordering::Relaxed)
+        };
+        let index = turn % self.channels.len();
+        (index, self.channels[index].clone())
+    }
+
+    /// Makes later attempts begin elsewhere, unless another call has seen to that already.
+    pub(crate) fn leave(&self, index: usize) {
+        let turn = self.current.load(Ordering::Relaxed);
+        if turn % self.channels.len() == index {
+            let next = turn.wrapping_add(1);
+            // Losing this race means that someone else has moved on: just as good.
+            let _ = self.current.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// A channel for a stream, and its number for [`Core::leave`]. Logs in first where that is needed.
+    pub(crate) async fn stream_channel(&self) -> Result<(usize, Channel), Error> {
+        self.log_in_if_needed(Instant::now() + self.config.timeout).await?;
+        Ok(self.pick(0))
+    }
+
+    /// The longest that a call may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.config.timeout
+    }
+
+    /// Puts keyspace, session and login token into a request's headers.
+    pub(crate) fn add_headers(&self, headers: &mut MetadataMap) {
+        if let Some(keyspace) = &self.keyspace {
+            headers.insert(KEYSPACE_HEADER, keyspace.clone());
+        }
+        if let Some(session) = &*locked(&self.session) {
+            headers.insert(SESSION_HEADER, session.clone());
+        }
+        if let Some(token) = &*locked(&self.token) {
+            headers.insert(TOKEN_HEADER, token.clone());
+        }
+    }
+
+    fn remember_session(&self, headers: &MetadataMap) {
+        if let Some(session) = headers.get(SESSION_HEADER) {
+            *locked(&self.session) = Some(session.clone());
+        }
+    }
+
+    async fn log_in_if_needed(&self, deadline: Instant) -> Result<(), Error> {
+        if self.config.user.is_some() && locked(&self.token).is_none() {
+            self.log_in(deadline).await?;
+        }
+        Ok(())
+    }
+
+    async fn log_in(&self, deadline: Instant) -> Result<(), Error> {
+        let Some(user) = &self.config.user else { return Ok(()) };
+        *locked(&self.token) = None;
+        let message = pb::AuthenticateRequest { name: user.name.clone(), password: user.password.clone() };
+        let send = async |channel: Channel, request| {
+            pb::auth_client::AuthClient::new(channel).authenticate(request).await
+        };
+        let answer = self.attempts(Call::read("authenticate"), deadline, message, &send).await?;
+        *locked(&self.token) = header("token", Some(&answer.token))?;
+        Ok(())
+    }
+
+    /// Whether logging in again may help.
+    fn token_was_rejected(&self, status: &Status) -> bool {
+        let stale = ["user name is empty", "revision of auth store is old"];
+        self.config.user.is_some()
+            && (status.code() == Code::Unauthenticated
+                || stale.iter().any(|text| status.message().ends_with(text)))
+    }
+}
+
+/// Whether asking again elsewhere may give an answer.
+fn is_transient(status: &Status) -> bool {
+    use std::error::Error as _;
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) || status.source().is_some()
+}
+
+fn header(name: &'static str, text: Option<&str>) -> Result<Option<MetadataValue<Ascii>>, Error> {
+    text.map(|text| text.parse().map_err(|_| Error::BadHeader { name })).transpose()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no code panics while it holds this lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use tonic::transport::Channel;
+    use tonic::{Request, Response, Status};
+
+    use super::{Call, Core, MAX_ATTEMPTS, SESSION_HEADER};
+    use crate::{Config, Error, Routing};
+
+    fn core(endpoints: usize, timeout: Duration) -> Core {
+        let mut config = Config::new((0..endpoints).map(|number| format!("127.0.0.1:{}", number + 1)));
+        config.timeout = timeout;
+        Core::new(config).expect("the endpoints are addresses")
+    }
+
+    /// How a call ends and how often it was sent, when every attempt ends in `status`.
+    async fn check(call: Call, core: &Core, status: impl Fn() -> Status) -> (Error, u32) {
+        let sent = AtomicU32::new(0);
+        let send = |_: Channel, _: Request<()>| {
+            sent.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err::<Response<()>, _>(status()))
+        };
+        let error = core.call(call, (), send).await.expect_err("no attempt succeeds");
+        (error, sent.into_inner())
+    }
+
+    fn never_sent() -> Status {
+        let mut status = Status::unavailable("tcp connect error");
+        status.set_source(std::sync::Arc::new(tonic::ConnectError("refused".into())));
+        status
+    }
+
+    const READ: Call = Call::read("read");
+    const WRITE: Call = Call::write("write");
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_goes_on_until_the_bound() {
+        let (error, sent) = check(READ, &core(3, HOUR), || Status::unavailable("no leader")).await;
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        assert_eq!(sent, MAX_ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_goes_on_until_its_deadline() {
+        let begun = tokio::time::Instant::now();
+        let (error, sent) = check(READ, &core(1, Duration::from_secs(1)), || Status::unavailable("")).await;
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        assert!(begun.elapsed() <= Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!((2..MAX_ATTEMPTS).contains(&sent), "{sent}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_is_sent_once() {
+        let (error, sent) = check(WRITE, &core(3, HOUR), || Status::unavailable("request timed out")).await;
+        assert!(error.is_ambiguous(), "{error}");
+        assert_eq!(sent, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_never_left_is_tried_elsewhere() {
+        let (error, sent) = check(WRITE, &core(3, HOUR), never_sent).await;
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        assert_eq!(sent, MAX_ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_final() {
+        for call in [READ, WRITE] {
+            let (error, sent) = check(call, &core(3, HOUR), || Status::not_found("no such lease")).await;
+            assert!(matches!(error, Error::Refused { .. }), "{error}");
+            assert_eq!(sent, 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_endpoint_costs_a_read_only_its_share() {
+        let core = core(3, Duration::from_secs(3));
+        let begun = tokio::time::Instant::now();
+        let attempt = AtomicU32::new(0);
+        let send = |_: Channel, _: Request<()>| {
+            let first = attempt.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                if first {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Response::new(7))
+            }
+        };
+        assert_eq!(core.call(READ, (), send).await.expect("the second endpoint answers"), 7);
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn failing_endpoints_are_left_once_and_round_robin_takes_turns() {
+        let sticky = core(3, HOUR);
+        assert_eq!([sticky.pick(0).0, sticky.pick(0).0], [0, 0]);
+        sticky.leave(0);
+        sticky.leave(0);
+        assert_eq!(sticky.pick(0).0, 1);
+        let mut config = Config::new(["127.0.0.1:1", "127.0.0.1:2"]);
+        config.routing = Routing::RoundRobin;
+        let turns = Core::new(config).expect("the endpoints are addresses");
+        assert_eq!([turns.pick(0).0, turns.pick(0).0, turns.pick(0).0], [0, 1, 0]);
+    }
+
+    #[tokio::test]
+    async fn the_newest_session_token_is_carried_on() {
+        let core = core(1, HOUR);
+        let send = |_: Channel, request: Request<()>| {
+            let seen = request
+                .metadata()
+                .get(SESSION_HEADER)
+                .map_or("none".to_owned(), |token| token.to_str().expect("tests send text").to_owned());
+            let mut response = Response::new(seen);
+            response.metadata_mut().insert(SESSION_HEADER, "s1".parse().expect("text"));
+            std::future::ready(Ok(response))
+        };
+        assert_eq!(core.call(READ, (), send).await.expect("answered"), "none");
+        assert_eq!(core.call(READ, (), send).await.expect("answered"), "s1");
+        assert_eq!(core.session().as_deref(), Some("s1"));
+    }
+}
