@@ -1,0 +1,67 @@
+//! etcd's services, a file each.
+
+mod auth;
+mod cluster;
+mod convert;
+pub(crate) mod error;
+mod health;
+mod kv;
+mod lease;
+mod maintenance;
+mod range_stream;
+mod watch;
+
+use crate::counters::Method;
+use crate::grpc::{Body, Status, refuse, streaming, unary};
+use crate::listener::Answering;
+use crate::server::Server;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// Answers a call of `method`. Each arm has a future of its own, just as large as that method needs.
+pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Incoming>) -> Answering {
+    match method {
+        Method::Put => Box::pin(unary(server, method, request, kv::put)),
+        Method::Range => Box::pin(unary(server, method, request, kv::range)),
+        Method::Txn => Box::pin(unary(server, method, request, kv::txn)),
+        Method::DeleteRange => Box::pin(unary(server, method, request, kv::delete_range)),
+        Method::Compact => Box::pin(unary(server, method, request, kv::compact)),
+        Method::RangeStream => Box::pin(streaming(server, method, request, range_stream::range_stream)),
+        Method::Watch => Box::pin(streaming(server, method, request, watch::watch)),
+        Method::LeaseGrant => Box::pin(unary(server, method, request, lease::grant)),
+        Method::LeaseRevoke => Box::pin(unary(server, method, request, lease::revoke)),
+        Method::LeaseKeepAlive => Box::pin(streaming(server, method, request, lease::keep_alive)),
+        Method::LeaseTimeToLive => Box::pin(unary(server, method, request, lease::time_to_live)),
+        Method::LeaseLeases => Box::pin(unary(server, method, request, lease::leases)),
+        Method::MemberList => Box::pin(unary(server, method, request, cluster::member_list)),
+        Method::Status => Box::pin(unary(server, method, request, maintenance::status)),
+        Method::Alarm => Box::pin(unary(server, method, request, maintenance::alarm)),
+        Method::Defragment => Box::pin(unary(server, method, request, maintenance::defragment)),
+        Method::MoveLeader => Box::pin(unary(server, method, request, maintenance::move_leader)),
+        Method::AuthStatus => Box::pin(unary(server, method, request, auth::status)),
+        Method::Authenticate => Box::pin(unary(server, method, request, auth::authenticate)),
+        Method::HealthCheck => Box::pin(unary(server, method, request, health::check)),
+        Method::HealthWatch => Box::pin(streaming(server, method, request, health::watch)),
+        Method::MemberAdd | Method::MemberRemove | Method::MemberUpdate | Method::MemberPromote => {
+            Box::pin(missing(server, method, "the members are fixed when the cluster is started"))
+        }
+        Method::Hash | Method::HashKv => {
+            Box::pin(missing(server, method, "replicas compare their hashes themselves"))
+        }
+        Method::Snapshot => {
+            Box::pin(missing(server, method, "copy the data directory of a stopped member instead"))
+        }
+        Method::Downgrade => {
+            Box::pin(missing(server, method, "there is only one version of the cluster's format"))
+        }
+    }
+}
+
+/// Refuses a call of a method that is known and not built yet.
+async fn missing(server: Arc<Server>, method: Method, instead: &'static str) -> Response<Body> {
+    let text = format!("quorate does not have {}/{} yet: {instead}", method.service(), method.name());
+    let status = Status::unimplemented(text);
+    server.counters.handled(method, status.code());
+    refuse(&status)
+}

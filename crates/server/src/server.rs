@@ -1,0 +1,100 @@
+//! What all connections of one front end share.
+
+use crate::counters::Counters;
+use crate::flag::Flag;
+use crate::leadership::Leadership;
+use crate::options::ServerOptions;
+use crate::read_budget::ReadBudget;
+use crate::renewals::Renewals;
+use quorate_driver::{Handle, Keyspace};
+use quorate_node::GroupStatus;
+use quorate_node::declaration::DEFAULT_KEYSPACE;
+use quorate_types::Term;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// See the module.
+pub(crate) struct Server {
+    pub(crate) handle: Handle,
+    pub(crate) options: ServerOptions,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) reads: ReadBudget,
+    default: Arc<Served>,
+    keyspaces: BTreeMap<String, Arc<Served>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// One keyspace, as it is served here.
+pub(crate) struct Served {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) leadership: Arc<Leadership>,
+    pub(crate) renewals: Renewals,
+    status: watch::Receiver<GroupStatus>,
+}
+
+impl Server {
+    /// A front end of `handle`'s node; `tasks` gets what runs beside the connections.
+    pub(crate) fn new(handle: Handle, options: ServerOptions, tasks: &mut JoinSet<()>) -> Arc<Self> {
+        let election = handle.timing().election_max;
+        let mut keyspaces = BTreeMap::new();
+        for keyspace in handle.keyspaces() {
+            let leadership = Arc::new(Leadership::new());
+            let (renewals, gathering) = Renewals::new(keyspace.clone());
+            let status = keyspace.status();
+            tasks.spawn(gathering);
+            let (following, seen) = (leadership.clone(), status.clone());
+            tasks.spawn(async move { following.follow(seen, election).await });
+            let name = keyspace.name().to_owned();
+            keyspaces.insert(name, Arc::new(Served { keyspace, leadership, renewals, status }));
+        }
+        let default = keyspaces.get(DEFAULT_KEYSPACE).expect("every node has the default keyspace").clone();
+        let reads = ReadBudget::new(options.read_budget_len_bytes);
+        let stopping = watch::Sender::new(false);
+        let counters = Arc::new(Counters::new());
+        Arc::new(Server { handle, options, counters, reads, default, keyspaces, stopping })
+    }
+
+    /// The keyspace of requests that name none.
+    pub(crate) fn default_keyspace(&self) -> &Arc<Served> {
+        &self.default
+    }
+
+    /// The keyspace called `name`.
+    pub(crate) fn keyspace(&self, name: &str) -> Option<&Arc<Served>> {
+        self.keyspaces.get(name)
+    }
+
+    /// All of them, by name.
+    pub(crate) fn keyspaces(&self) -> impl Iterator<Item = (&str, &Arc<Served>)> {
+        self.keyspaces.iter().map(|(name, served)| (name.as_str(), served))
+    }
+
+    /// Turns true when the server is told to stop.
+    pub(crate) fn stopping(&self) -> Flag {
+        Flag::of(&self.stopping)
+    }
+
+    /// Tells connections and streams to end.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+impl Served {
+    /// Role, leader and indexes as of now.
+    pub(crate) fn status(&self) -> GroupStatus {
+        self.status.borrow().clone()
+    }
+
+    /// The newest term that this node knows.
+    pub(crate) fn term(&self) -> Term {
+        self.status.borrow().term
+    }
+
+    /// Whether a leader is known.
+    pub(crate) fn has_leader(&self) -> bool {
+        self.status.borrow().leader.is_some()
+    }
+}
