@@ -1,0 +1,55 @@
+//! How values on the command line are read.
+
+use std::time::Duration;
+
+/// A time such as `500ms`, `10s`, `2m` or `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "write a number and a unit, such as 500ms or 10s")?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("the unit must be ms, s, m or h"),
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or("that is too long")
+}
+
+/// A lease's id, as this program prints it: in hexadecimal.
+pub(crate) fn lease_id(text: &str) -> Result<i64, &'static str> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16)
+        .map(u64::cast_signed)
+        .map_err(|_| "write the id as it was printed, in hexadecimal")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    #[test]
+    fn durations_need_a_unit() {
+        let check = |text, expect: Option<u64>| {
+            assert_eq!(super::duration(text).ok(), expect.map(Duration::from_millis), "{text}");
+        };
+        check("500ms", Some(500));
+        check("10s", Some(10_000));
+        check("2m", Some(120_000));
+        check("1h", Some(3_600_000));
+        check("10", None);
+        check("s", None);
+        check("1.5s", None);
+        check("99999999999999999999s", None);
+        check("18446744073709551615h", None);
+    }
+
+    #[test]
+    fn lease_ids_are_hexadecimal_of_either_sign() {
+        assert_eq!(super::lease_id("12c8a209cc3ae709"), Ok(0x12c8_a209_cc3a_e709));
+        assert_eq!(super::lease_id("0xff"), Ok(255));
+        assert_eq!(super::lease_id("ffffffffffffffff"), Ok(-1));
+        assert!(super::lease_id("xyz").is_err());
+    }
+}

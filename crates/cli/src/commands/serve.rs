@@ -1,0 +1,215 @@
+//! `quorate serve`: one real node of a cluster.
+
+use crate::failure::Failure;
+use crate::serving::{self, Served, stop_signal};
+use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
+use quorate_node::declaration::Declarations;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run one node of a cluster.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  quorate serve --name n1 --data /var/lib/quorate --listen-client 10.0.0.1:2379 --listen-peer 10.0.0.1:2380 \\
+      --cluster n1=10.0.0.1:2380,n2=10.0.0.2:2380,n3=10.0.0.3:2380 --cluster-token prod
+  quorate serve --config node.toml
+
+The same in a file (flags win over it):
+  name = \"n1\"
+  data = \"/var/lib/quorate\"
+  listen-client = \"10.0.0.1:2379\"
+  listen-peer = \"10.0.0.1:2380\"
+  cluster-token = \"prod\"
+  [cluster]
+  n1 = \"10.0.0.1:2380\"
+  n2 = \"10.0.0.2:2380\"
+  n3 = \"10.0.0.3:2380\"
+  [[keyspace]]
+  name = \"catalogue\"
+  level = \"sequential\"
+
+All nodes of a cluster are given the same cluster, token and keyspaces.")]
+pub(crate) struct Args {
+    /// A TOML file with any of these settings, and `[[keyspace]]` declarations
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// This node's name in the cluster [default: n1]
+    #[arg(long)]
+    name: Option<String>,
+    /// Where its data lies [default: quorate-data/NAME]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where it listens for clients [default: 127.0.0.1:2379]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen_client: Option<String>,
+    /// What clients are told to connect to [default: http:// and the listening address]
+    #[arg(long, value_name = "URL")]
+    advertise_client: Option<String>,
+    /// Where it listens for peers [default: its own address in the cluster]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen_peer: Option<String>,
+    /// All members with the addresses at which their peers reach them [default: this node alone]
+    #[arg(long, value_name = "NAME=HOST:PORT,…")]
+    cluster: Option<String>,
+    /// Tells clusters apart whose members have the same names [default: quorate]
+    #[arg(long)]
+    cluster_token: Option<String>,
+    /// How often a leader says that it leads [default: 50]
+    #[arg(long, value_name = "MS")]
+    heartbeat_ms: Option<u64>,
+    /// Followers wait for it this long, up to twice as long at random [default: 150]
+    #[arg(long, value_name = "MS")]
+    election_ms: Option<u64>,
+    /// Answer linearizable reads without asking a quorum, trusting that clocks drift by less than so many millionths
+    #[arg(long, value_name = "PPM")]
+    lease_read_drift_ppm: Option<u32>,
+}
+
+/// The same in a file.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    name: Option<String>,
+    data: Option<PathBuf>,
+    listen_client: Option<String>,
+    advertise_client: Option<String>,
+    listen_peer: Option<String>,
+    cluster: Option<BTreeMap<String, String>>,
+    cluster_token: Option<String>,
+    heartbeat_ms: Option<u64>,
+    election_ms: Option<u64>,
+    lease_read_drift_ppm: Option<u32>,
+    /// Understood by [`Declarations::parse`].
+    #[serde(default)]
+    keyspace: Vec<toml::Table>,
+}
+
+struct Settings {
+    listen_client: String,
+    node: NodeConfig,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        serving::run("info", self.go())
+    }
+
+    /// Runs until it is told to stop. Fails if the node could not start or had to stop.
+    async fn go(self) -> Result<(), Failure> {
+        let Settings { listen_client, node: mut config } = self.settings()?;
+        let listener = TcpListener::bind(&listen_client).map_err(|error| {
+            Failure::new(format!("cannot listen for clients on {listen_client}: {error}"))
+        })?;
+        if let (Ok(address), Some(me)) =
+            (listener.local_addr(), config.members.iter_mut().find(|member| member.name == config.name))
+            && me.client_urls.is_empty()
+        {
+            me.client_urls = vec![format!("http://{address}")];
+        }
+        let running = start(&config).map_err(|error| Failure::new(error.to_string()))?;
+        let handle = running.handle().clone();
+        let served = Served::start([(handle.clone(), listener)])?;
+        println!(
+            "ready: node {} ({}) of cluster {} serves clients on {listen_client}",
+            handle.name(),
+            handle.node_id(),
+            handle.cluster_id()
+        );
+        let outcome = stop_signal(&[handle]).await;
+        tracing::info!("stopping");
+        served.stop().await;
+        running.shut_down().await;
+        outcome
+    }
+
+    fn settings(self) -> Result<Settings, Failure> {
+        let (file, declarations) = self.file()?;
+        let name = self.name.or(file.name).unwrap_or_else(|| "n1".to_owned());
+        let cluster_token = self.cluster_token.or(file.cluster_token).unwrap_or_else(|| "quorate".to_owned());
+        let cluster = match self.cluster {
+            Some(text) => parse_cluster(&text)?,
+            None => file.cluster.unwrap_or_else(|| BTreeMap::from([(name.clone(), String::new())])),
+        };
+        let client_urls: Vec<String> = self.advertise_client.or(file.advertise_client).into_iter().collect();
+        let member = |(member, address): (&String, &String)| Member {
+            id: node_id(&cluster_token, member),
+            name: member.clone(),
+            peer_address: address.clone(),
+            client_urls: if *member == name { client_urls.clone() } else { Vec::new() },
+        };
+        let members: Vec<Member> = cluster.iter().map(member).collect();
+        let own_address = cluster.get(&name).filter(|address| !address.is_empty()).cloned();
+        let mut timing = Timing {
+            lease_read_drift_ppm: self.lease_read_drift_ppm.or(file.lease_read_drift_ppm),
+            ..Timing::default()
+        };
+        if let Some(ms) = self.heartbeat_ms.or(file.heartbeat_ms) {
+            timing.heartbeat = Duration::from_millis(ms);
+        }
+        if let Some(ms) = self.election_ms.or(file.election_ms) {
+            timing.election_min = Duration::from_millis(ms);
+            timing.election_max = Duration::from_millis(ms.saturating_mul(2));
+        }
+        let node = NodeConfig {
+            data_dir: Some(
+                self.data.or(file.data).unwrap_or_else(|| PathBuf::from("quorate-data").join(&name)),
+            ),
+            listen_peer: self.listen_peer.or(file.listen_peer).or(own_address),
+            name,
+            cluster_token,
+            members,
+            declarations,
+            timing,
+        };
+        let listen_client =
+            self.listen_client.or(file.listen_client).unwrap_or_else(|| "127.0.0.1:2379".to_owned());
+        Ok(Settings { listen_client, node })
+    }
+
+    fn file(&self) -> Result<(File, Declarations), Failure> {
+        let Some(path) = &self.config else { return Ok((File::default(), Declarations::default())) };
+        let in_file = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
+        let file: File = toml::from_str(&text).map_err(|error| in_file(&error))?;
+        let keyspaces = toml::to_string(&BTreeMap::from([("keyspace", &file.keyspace)]))
+            .map_err(|error| in_file(&error))?;
+        let declarations = Declarations::parse(&keyspaces).map_err(|error| in_file(&error))?;
+        Ok((file, declarations))
+    }
+}
+
+fn parse_cluster(text: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let mut cluster = BTreeMap::new();
+    for member in text.split(',') {
+        let parts =
+            member.split_once('=').filter(|(name, address)| !name.is_empty() && address.contains(':'));
+        let Some((name, address)) = parts else {
+            return Err(Failure::new(format!("--cluster: {member:?} is not of the form NAME=HOST:PORT")));
+        };
+        if cluster.insert(name.to_owned(), address.to_owned()).is_some() {
+            return Err(Failure::new(format!("--cluster names {name:?} twice")));
+        }
+    }
+    Ok(cluster)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_cluster;
+
+    #[test]
+    fn clusters_are_understood_or_refused() {
+        let cluster = parse_cluster("a=h:1,b=h:2").expect("two members");
+        assert_eq!(
+            cluster.into_iter().collect::<Vec<_>>(),
+            [("a".into(), "h:1".into()), ("b".into(), "h:2".into())]
+        );
+        assert!(parse_cluster("a=h:1,a=h:2").is_err());
+        assert!(parse_cluster("a").is_err());
+        assert!(parse_cluster("a=h").is_err());
+        assert!(parse_cluster("").is_err());
+    }
+}
