@@ -4,7 +4,7 @@
 //! (`quorate-consistency`), never for a stronger one; a read that is not linearizable is served by this node as it stands or, in
 //! a session (`quorate-session`), no older than what the session has seen.
 
-use crate::etcd::error;
+use crate::error;
 use crate::grpc::{Reply, Status, timeout};
 use crate::server::{Served, Server};
 use crate::session;

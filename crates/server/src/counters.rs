@@ -2,8 +2,8 @@
 //!
 //! Counting a call is one relaxed addition per counter; nothing is locked and nothing is looked up by name.
 
-use crate::grpc::Code;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use tonic::Code;
 
 macro_rules! methods {
     ($($variant:ident = $service:literal / $name:literal,)*) => {
@@ -166,7 +166,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::{Counters, Method};
-    use crate::grpc::Code;
+    use tonic::Code;
 
     #[test]
     fn every_method_is_found_by_its_path() {

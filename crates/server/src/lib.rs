@@ -12,8 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod call;
 mod counters;
+mod error;
 mod etcd;
 mod flag;
 mod grpc;

@@ -1,8 +1,9 @@
 //! One port: gRPC over HTTP/2, and HTTP/1.1 beside it.
 
+use crate::answer::{Answering, refuse};
 use crate::counters::Method;
 use crate::etcd;
-use crate::grpc::{Body, Status, refuse};
+use crate::grpc::{Body, Status};
 use crate::http_api;
 use crate::options::ServerOptions;
 use crate::server::Server;
@@ -126,9 +127,6 @@ fn builder() -> Builder<TokioExecutor> {
 struct Front {
     server: Arc<Server>,
 }
-
-/// An answer under way.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 impl hyper::service::Service<Request<Incoming>> for Front {
     type Response = Response<Body>;

@@ -1,7 +1,7 @@
 //! The Auth service, as far as a cluster without users has one.
 
-use super::error;
 use crate::call::Call;
+use crate::error;
 use crate::grpc::{Reply, Status};
 use quorate_proto::etcdserverpb as pb;
 

@@ -1,6 +1,6 @@
 //! etcd's messages to and from the machine's requests and answers. Keys and values are handed on, not copied.
 
-use super::error;
+use crate::error;
 use crate::grpc::Status;
 use quorate_kv::{
     Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, KeyValue, Operation, OperationResponse,

@@ -1,7 +1,8 @@
 //! The KV service.
 
-use super::{convert, error};
+use super::convert;
 use crate::call::Call;
+use crate::error;
 use crate::grpc::{Reply, Status};
 use crate::read_budget::{answer_len_bytes, large_rows};
 use quorate_kv::{Command, Operation, Outcome, RangeRequest, TxnRequest, View};

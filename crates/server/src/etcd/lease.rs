@@ -1,8 +1,8 @@
 //! The Lease service.
 
 use super::convert::lease_id;
-use super::error;
 use crate::call::Call;
+use crate::error;
 use crate::grpc::{Messages, Reply, Responses, Status, Streamed, decode, encode_into};
 use bytes::BytesMut;
 use hyper::body::Incoming;

@@ -1,7 +1,7 @@
 //! The Maintenance service.
 
-use super::error;
 use crate::call::Call;
+use crate::error;
 use crate::grpc::{Reply, Status};
 use crate::options::{COMPATIBILITY_LEVEL, COMPATIBILITY_VERSION};
 use quorate_consensus::raft::Role;

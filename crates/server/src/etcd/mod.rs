@@ -3,7 +3,6 @@
 mod auth;
 mod cluster;
 mod convert;
-pub(crate) mod error;
 mod health;
 mod kv;
 mod lease;
@@ -11,9 +10,9 @@ mod maintenance;
 mod range_stream;
 mod watch;
 
+use crate::answer::{Answering, refuse, streaming, unary};
 use crate::counters::Method;
-use crate::grpc::{Body, Status, refuse, streaming, unary};
-use crate::listener::Answering;
+use crate::grpc::{Body, Status};
 use crate::server::Server;
 use http::{Request, Response};
 use hyper::body::Incoming;

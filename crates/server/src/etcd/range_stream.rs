@@ -1,7 +1,8 @@
 //! A range in pieces: disjoint, in key order, all from one view and so at one revision.
 
-use super::{convert, error};
+use super::convert;
 use crate::call::Call;
+use crate::error;
 use crate::grpc::{Messages, Responses, Status, Streamed, decode, encode};
 use crate::read_budget::SMALL_ROWS;
 use hyper::body::Incoming;

@@ -3,9 +3,10 @@
 //! Messages that are ready together travel in one buffer. What was handed to the connection is reported to the hub, which
 //! sends no more than its window until then; so a slow client holds its own stream up and nobody else's.
 
-use super::{convert, error};
+use super::convert;
 use crate::call::Call;
 use crate::counters::Counters;
+use crate::error;
 use crate::grpc::{Code, Messages, Responses, Status, Streamed, decode, encode_into};
 use bytes::BytesMut;
 use hyper::body::Incoming;

@@ -61,7 +61,7 @@ impl Drop for Handled {
 }
 
 /// The trailers of a call that ended well.
-pub(super) fn ok_trailers() -> HeaderMap {
+pub(crate) fn ok_trailers() -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     trailers
@@ -75,7 +75,7 @@ fn trailers(status: Result<(), Status>) -> HeaderMap {
 }
 
 /// Writes how a call failed into its headers or trailers.
-pub(super) fn write_status(status: &Status, headers: &mut HeaderMap) {
+pub(crate) fn write_status(status: &Status, headers: &mut HeaderMap) {
     if status.add_header(headers).is_err() {
         // The text cannot stand in a header. The code alone can.
         headers.insert("grpc-status", HeaderValue::from(status.code() as i32));

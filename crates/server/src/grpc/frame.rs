@@ -33,3 +33,8 @@ pub(crate) fn encode_into(message: &impl Message, out: &mut BytesMut) -> Result<
     message.encode(out).expect("the room was reserved");
     Ok(())
 }
+
+/// Reads one message.
+pub(crate) fn decode<Q: Message + Default>(bytes: Bytes) -> Result<Q, Status> {
+    Q::decode(bytes).map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
+}

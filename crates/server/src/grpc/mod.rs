@@ -10,13 +10,13 @@
 mod body;
 mod frame;
 mod message;
-mod serve;
+mod reply;
 mod timeout;
 
-pub(crate) use body::Body;
-pub(crate) use frame::{encode, encode_into};
+pub(crate) use body::{Body, Handled, ok_trailers, write_status};
+pub(crate) use frame::{decode, encode, encode_into};
 pub(crate) use message::Messages;
-pub(crate) use serve::{Reply, Responses, Streamed, decode, refuse, streaming, unary};
+pub(crate) use reply::{Reply, Responses, Streamed};
 pub(crate) use timeout::timeout;
 
 /// What a call can end with: a code and a text.

@@ -1,7 +1,7 @@
 //! `/health`, `/livez` and `/readyz`, as etcd answers them.
 
 use super::{Page, Query};
-use crate::etcd::error;
+use crate::error;
 use crate::grpc::Status;
 use crate::server::Server;
 use http::StatusCode;

@@ -1,53 +1,21 @@
 //! One call: from its HTTP request to its HTTP response.
 
-use super::body::{Body, Handled, ok_trailers, write_status};
-use super::{Code, Messages, Status, encode};
 use crate::call::Call;
 use crate::counters::Method;
+use crate::grpc::{
+    Body, Code, Handled, Messages, Reply, Status, Streamed, decode, ok_trailers, write_status,
+};
 use crate::server::Server;
+use crate::session;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use prost::Message;
-use quorate_types::Bytes;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
-/// So many messages of a stream may stand between its task and the connection.
-const STREAM_QUEUE_LEN: usize = 4;
-
-/// A unary call's answer, ready to be sent.
-pub(crate) struct Reply {
-    /// The message with its prefix.
-    pub(crate) frame: Bytes,
-    /// The session's new token, if the client keeps a session.
-    pub(crate) session: Option<HeaderValue>,
-    /// What the answer takes of the budget for large reads.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Reply {
-    /// An answer that says nothing about a session.
-    pub(crate) fn new(message: &impl Message) -> Result<Self, Status> {
-        Ok(Reply { frame: encode(message)?, session: None, permit: None })
-    }
-}
-
-/// Where a stream's task puts its messages, and at last a status if it is not `Ok`.
-pub(crate) type Responses = mpsc::Sender<Result<Bytes, Status>>;
-
-/// A stream that was accepted.
-pub(crate) struct Streamed {
-    frames: mpsc::Receiver<Result<Bytes, Status>>,
-}
-
-impl Streamed {
-    /// Both ends of a stream's answers.
-    pub(crate) fn channel() -> (Responses, Streamed) {
-        let (responses, frames) = mpsc::channel(STREAM_QUEUE_LEN);
-        (responses, Streamed { frames })
-    }
-}
+/// An answer under way.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// Answers a call that has one message each way.
 pub(crate) async fn unary<Q, F, R>(
@@ -100,17 +68,12 @@ where
     let messages = Messages::new(body, server.options.receive_limit_len_bytes());
     let answer = async { handler(Call::new(server, &parts.headers, 0)?, messages).await };
     match answer.await {
-        Ok(Streamed { frames }) => respond(Body::Stream { frames, handled: Some(handled) }, None),
+        Ok(streamed) => respond(streamed.into_body(handled), None),
         Err(status) => {
             handled.with(status.code());
             refuse(&status)
         }
     }
-}
-
-/// Reads one message.
-pub(crate) fn decode<Q: Message + Default>(bytes: Bytes) -> Result<Q, Status> {
-    Q::decode(bytes).map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
 }
 
 /// The answer of a call that ends before it has a message: a status alone.
@@ -124,7 +87,7 @@ fn respond(body: Body, session: Option<HeaderValue>) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
     if let Some(session) = session {
-        headers.insert(crate::session::HEADER, session);
+        headers.insert(session::HEADER, session);
     }
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
