@@ -444,3 +444,24 @@ fn found_entries_that_are_not_durable_are_not_compacted() {
     follower.step(Input::Compactable { index: LogIndex(2) });
     assert_eq!(follower.raft.first_index(), LogIndex(3));
 }
+
+#[test]
+fn found_the_commit_index_may_pass_a_snapshot_that_is_being_installed() {
+    let mut follower = Lone::follower(&[1, 1, 1]);
+    let configuration = follower.raft.configuration().clone();
+    let meta = SnapshotMeta { index: LogIndex(2), term: Term(1), configuration };
+    follower.hear(2, Body::SnapshotChunk { meta, sequence: 0, data: Bytes::new(), last: true });
+    follower.hear(2, Body::Heartbeat { commit: LogIndex(3), round: 1 });
+    assert_eq!(follower.raft.commit(), LogIndex(3));
+    follower.effects.clear();
+    follower.step(Input::SnapshotStored { index: LogIndex(2), sequence: 0 });
+    let applied: Vec<LogIndex> = follower
+        .effects
+        .iter()
+        .flat_map(|effect| match effect {
+            Effect::Apply { entries } => entries.iter().map(|entry| entry.index).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    assert_eq!(applied, [LogIndex(3)], "only what the snapshot does not hold");
+}

@@ -335,6 +335,14 @@ impl Raft {
         self.log.first_index()
     }
 
+    /// The log on disk may drop its entries up to here: they are compacted away in memory, and no write that touches them or
+    /// stands for them is still under way.
+    #[must_use]
+    pub fn droppable_index(&self) -> LogIndex {
+        let compacted = self.first_index().previous();
+        if compacted <= self.disk.durable() { compacted } else { LogIndex(0) }
+    }
+
     /// The last position of its log.
     #[must_use]
     pub fn last_index(&self) -> LogIndex {

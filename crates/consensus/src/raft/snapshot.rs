@@ -195,8 +195,8 @@ impl Raft {
     /// The machine stands at the snapshot or beyond: the log follows.
     fn install(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) {
         let index = meta.index;
-        assert!(index > self.commit, "a snapshot is never behind what is committed here");
-        if self.log.term_at(index) == Some(meta.term) {
+        // A heartbeat may have moved the commit index past the snapshot meanwhile.
+        if index <= self.commit || self.log.term_at(index) == Some(meta.term) {
             self.following.verify(index);
         } else {
             self.log.reset(meta.clone());

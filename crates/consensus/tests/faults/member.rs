@@ -40,9 +40,9 @@ impl DiskImage {
         self.entries.get(offset as usize).is_some_and(|entry| entry.term == term)
     }
 
-    /// Drops the entries before `first`, which the machine holds durably.
-    pub fn compact(&mut self, first: LogIndex) {
-        let count = first.0.saturating_sub(self.snapshot.index.0 + 1) as usize;
+    /// Drops the entries up to `droppable`, which the machine holds durably.
+    pub fn compact(&mut self, droppable: LogIndex) {
+        let count = droppable.0.saturating_sub(self.snapshot.index.0) as usize;
         if count == 0 || count > self.entries.len() {
             return;
         }

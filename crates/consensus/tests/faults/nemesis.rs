@@ -121,7 +121,14 @@ impl World {
         self.events.retain(|_, event| !is_fault(event));
         for id in self.ids() {
             let now = self.now;
-            self.member(id).paused_until = now;
+            let member = self.member(id);
+            member.paused_until = now;
+            member.disk_free_at = now;
+            // A disk that was stalled catches up.
+            let (life, writes) = (member.life, member.writes.len());
+            for _ in 0..writes {
+                self.schedule(0, Event::DiskDone { to: id, life });
+            }
             if self.members[&id].raft.is_none() {
                 self.start(id);
             }

@@ -23,9 +23,11 @@ pub enum Event {
         life: u64,
         input: Input,
     },
+    /// Void if the member has scheduled another one since.
     Tick {
         to: NodeId,
         life: u64,
+        at: Time,
     },
     DiskDone {
         to: NodeId,
@@ -157,7 +159,7 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         if let Event::Step { to, life, .. }
-        | Event::Tick { to, life }
+        | Event::Tick { to, life, .. }
         | Event::DiskDone { to, life }
         | Event::MachineDone { to, life }
         | Event::Retry { to, life, .. } = &event
@@ -174,9 +176,11 @@ impl World {
         }
         match event {
             Event::Step { to, input, .. } => self.step(to, input),
-            Event::Tick { to, .. } => {
-                self.member(to).tick_at = None;
-                self.step(to, Input::Tick);
+            Event::Tick { to, at, .. } => {
+                if self.members[&to].tick_at == Some(at) {
+                    self.member(to).tick_at = None;
+                    self.step(to, Input::Tick);
+                }
             }
             Event::DiskDone { to, .. } => self.finish_write(to),
             Event::MachineDone { to, .. } => self.finish_work(to),
@@ -222,7 +226,7 @@ impl World {
         if member.tick_at.is_none_or(|scheduled| at < scheduled) {
             member.tick_at = Some(at);
             let life = member.life;
-            self.schedule(at.0 - now.0, Event::Tick { to: id, life });
+            self.schedule(at.0 - now.0, Event::Tick { to: id, life, at });
         }
     }
 
@@ -461,9 +465,9 @@ impl World {
         let index = member.table.applied;
         self.step(id, Input::Compactable { index });
         let member = self.member(id);
-        let first = member.raft.as_ref().expect("it lives").first_index();
-        if member.disk.snapshot.index < first && member.table.applied >= first.previous() {
-            member.disk.compact(first);
+        let droppable = member.raft.as_ref().expect("it lives").droppable_index();
+        if member.disk.snapshot.index < droppable && member.table.applied >= droppable {
+            member.disk.compact(droppable);
         }
     }
 }
