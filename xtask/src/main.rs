@@ -8,6 +8,7 @@
 mod cluster;
 mod compare;
 mod etcd;
+mod etcd_diff;
 mod etcd_suite;
 mod source;
 mod steps;
@@ -27,7 +28,7 @@ pub struct Command {
 }
 
 /// All commands, in the order of `cargo xtask help`.
-pub const COMMANDS: [Command; 6] = [
+pub const COMMANDS: [Command; 7] = [
     Command { name: "ci", about: "check everything, write nothing", run: |root, _| steps::ci(root) },
     Command { name: "compare", about: "measure etcd and Quorate side by side", run: compare::run },
     Command { name: "test", about: "run all tests; arguments go to `cargo test`", run: steps::test },
@@ -35,6 +36,11 @@ pub const COMMANDS: [Command; 6] = [
         name: "tidy",
         about: "check the habits that compiler and clippy cannot see",
         run: |root, _| tidy::run(root),
+    },
+    Command {
+        name: "etcd-diff",
+        about: "the same calls to etcd and to Quorate; whatever is answered differently is shown",
+        run: etcd_diff::run,
     },
     Command {
         name: "etcd-suite",

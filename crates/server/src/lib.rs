@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod authority;
 mod call;
 mod counters;
 mod error;

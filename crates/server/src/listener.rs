@@ -1,6 +1,7 @@
 //! One port: gRPC over HTTP/2, and HTTP/1.1 beside it.
 
 use crate::answer::{Answering, refuse};
+use crate::authority::Lenient;
 use crate::counters::Method;
 use crate::etcd;
 use crate::grpc::{Body, Status};
@@ -94,7 +95,7 @@ async fn connection(server: Arc<Server>, socket: TcpStream) {
     }
     let mut stopping = server.stopping();
     let builder = builder();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), Front { server }));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lenient::new(socket)), Front { server }));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stopping.raised() => {
