@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod children;
 mod commands;
 mod connection;
 mod failure;

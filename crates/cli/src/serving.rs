@@ -91,7 +91,9 @@ pub(crate) async fn stop_signal(nodes: &[Handle]) -> Result<(), Failure> {
         let name = node.name().to_owned();
         failures.spawn(async move {
             // A node whose log failed still serves reads: only a failed machine ends the process.
-            let fatal = |failure: &Option<NodeFailure>| matches!(failure, Some(NodeFailure::Machine { .. }));
+            let fatal = |failure: &Option<NodeFailure>| {
+                matches!(failure, Some(NodeFailure::Machine { .. } | NodeFailure::Panicked { .. }))
+            };
             match failure.wait_for(fatal).await {
                 Ok(failure) => failure.as_ref().map(|failure| format!("{name}: {failure}")),
                 Err(_) => None,

@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// Answer linearizable reads without asking a quorum, trusting that clocks drift by less than so many millionths
     #[arg(long, value_name = "PPM")]
     lease_read_drift_ppm: Option<u32>,
+    /// Stop in order when standard input closes
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 /// The same in a file.
@@ -99,6 +102,7 @@ impl Args {
 
     /// Runs until it is told to stop. Fails if the node could not start or had to stop.
     async fn go(self) -> Result<(), Failure> {
+        let until_stdin_closes = self.until_stdin_closes;
         let Settings { listen_client, node: mut config } = self.settings()?;
         let listener = TcpListener::bind(&listen_client).map_err(|error| {
             Failure::new(format!("cannot listen for clients on {listen_client}: {error}"))
@@ -118,7 +122,11 @@ impl Args {
             handle.node_id(),
             handle.cluster_id()
         );
-        let outcome = stop_signal(&[handle]).await;
+        let nodes = [handle];
+        let outcome = tokio::select! {
+            outcome = stop_signal(&nodes) => outcome,
+            () = stdin_closed(), if until_stdin_closes => Ok(()),
+        };
         tracing::info!("stopping");
         served.stop().await;
         running.shut_down().await;
@@ -179,6 +187,17 @@ impl Args {
         let declarations = Declarations::parse(&keyspaces).map_err(|error| in_file(&error))?;
         Ok((file, declarations))
     }
+}
+
+/// Returns when standard input has ended.
+async fn stdin_closed() {
+    let (closed, waiting) = tokio::sync::oneshot::channel::<()>();
+    // A thread of its own: nothing else waits for it, also when the process ends for another reason.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(closed);
+    });
+    let _ = waiting.await;
 }
 
 fn parse_cluster(text: &str) -> Result<BTreeMap<String, String>, Failure> {

@@ -1,5 +1,6 @@
 //! `quorate up`: a whole cluster in one process, for a first look and for development.
 
+use crate::children::{Children, ChildrenConfig};
 use crate::failure::Failure;
 use crate::ports;
 use crate::serving::{self, Served, declarations, stop_signal};
@@ -22,6 +23,7 @@ const LEADER_TIMEOUT: Duration = Duration::from_secs(20);
   quorate up                        three nodes, data under ./quorate-data
   quorate up --nodes 1 --port 5000  one node, clients on port 5000
   quorate up --ephemeral            three nodes that forget everything at the end
+  quorate up --processes            each node in a process of its own: kill -9 one and watch
   quorate up --config FILE          with the [[keyspace]] declarations of FILE
 
 Ctrl-C stops the cluster; the next `quorate up` goes on with its data.")]
@@ -38,6 +40,9 @@ pub(crate) struct Args {
     /// Keep everything in memory
     #[arg(long, conflicts_with = "data")]
     ephemeral: bool,
+    /// Run each node in a process of its own, so that one can be killed; it is started again after a moment
+    #[arg(long, conflicts_with = "ephemeral")]
+    processes: bool,
     /// A TOML file with `[[keyspace]]` declarations; see `quorate plan --help`
     #[arg(long)]
     config: Option<PathBuf>,
@@ -73,6 +78,10 @@ impl Args {
             return Err(Failure::new(format!("port {first_port} is taken; name another one by --port")));
         }
         let members = members(&cluster, &clients)?;
+        if self.processes {
+            drop(clients);
+            return self.run_processes(cluster, members).await;
+        }
         let nodes = self.start_nodes(&cluster, &members, &declarations)?;
         let handles: Vec<Handle> = nodes.iter().map(|node| node.handle().clone()).collect();
         let served = Served::start(handles.iter().cloned().zip(clients))?;
@@ -85,6 +94,26 @@ impl Args {
         for node in nodes {
             node.shut_down().await;
         }
+        outcome
+    }
+
+    /// The same with a process for each node.
+    async fn run_processes(&self, cluster: ClusterFile, members: Vec<Member>) -> Result<(), Failure> {
+        let started = Instant::now();
+        let config = ChildrenConfig {
+            token: cluster.token,
+            members,
+            data: self.data.clone(),
+            declarations: self.config.clone(),
+        };
+        let children = Children::start(&config).await?;
+        self.greet(&config.members, "", started.elapsed());
+        for (member, pid) in config.members.iter().zip(&children.pids) {
+            println!("  {} is process {pid}: kill -9 {pid}", member.name);
+        }
+        let outcome = stop_signal(&[]).await;
+        eprintln!("stopping …");
+        children.stop().await;
         outcome
     }
 
