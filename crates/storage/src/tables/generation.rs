@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The size of a table's files. One worker writes memtables out and merges files, so a merge must be short: commits wait when
 /// four memtables do. Files of 16 MiB halve the longest wait of those of 64 MiB, at the same CPU time.
 const TABLE_FILE_BYTES: u64 = 16 << 20;
+/// A file in the space's directory that never stays.
+const PROBE_FILE: &str = "probe";
 
 /// The tables that exist, by number.
 #[derive(Clone, Default)]
@@ -103,7 +105,9 @@ impl Generation {
 
     /// Opens a table, making it if it is not there.
     pub(super) fn create_table(&self, table: TableId) -> Result<Keyspace, TableError> {
-        self.database().keyspace(&format!("t{}", table.0), || self.table_options()).map_err(error)
+        self.database()
+            .keyspace(&format!("t{}", table.0), || self.table_options())
+            .map_err(|e| self.write_error(e))
     }
 
     fn table_options(&self) -> KeyspaceCreateOptions {
@@ -124,7 +128,7 @@ impl Generation {
     /// queue, and a worker that then has to queue the next step waits for itself.
     pub(super) fn seal_if_full(&self, keyspace: &Keyspace) -> Result<(), TableError> {
         if keyspace.tree.active_memtable().size() >= self.options.memtable_bytes {
-            keyspace.rotate_memtable().map_err(error)?;
+            keyspace.rotate_memtable().map_err(|e| self.write_error(e))?;
         }
         Ok(())
     }
@@ -147,7 +151,7 @@ impl Generation {
         // The database syncs its journal under the lock that commits need. Syncing the file first, without it, leaves little
         // for the sync that counts, so that commits hardly wait.
         self.sync_journals().map_err(|e| error(fjall::Error::Io(e)))?;
-        self.database().persist(PersistMode::SyncData).map_err(error)
+        self.database().persist(PersistMode::SyncData).map_err(|e| self.write_error(e))
     }
 
     fn sync_journals(&self) -> io::Result<()> {
@@ -163,6 +167,23 @@ impl Generation {
             }
         }
         Ok(())
+    }
+
+    /// What an error of a write means for the machine.
+    ///
+    /// A worker that fails ends all writing and keeps the reason to itself. A full disk is the one that an operator can mend, so
+    /// it is looked for, with a file as large as the workers' own.
+    pub(super) fn write_error(&self, failure: fjall::Error) -> TableError {
+        if !matches!(failure, fjall::Error::Poisoned) {
+            return error(failure);
+        }
+        let probe = self.dir.with_file_name(PROBE_FILE);
+        let written = fs::write(&probe, vec![0; TABLE_FILE_BYTES as usize]);
+        let _ = fs::remove_file(&probe);
+        match written {
+            Err(e) => error(fjall::Error::Io(e)),
+            Ok(()) => TableError::Io { detail: "writing a table file failed".into() },
+        }
     }
 
     /// The files may go when the last reader does.

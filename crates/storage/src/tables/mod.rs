@@ -255,7 +255,7 @@ impl Tables for FjallTables {
                 None => writes.remove(keyspace, change.key),
             }
         }
-        writes.commit().map_err(generation::error)?;
+        writes.commit().map_err(|e| self.generation.write_error(e))?;
         self.tables
             .iter()
             .filter(|(table, _)| touched[usize::from(table.0)])
