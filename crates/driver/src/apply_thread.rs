@@ -71,28 +71,34 @@ impl Applier {
     /// The thread's body: runs until it is stopped.
     pub fn run(mut self, jobs: &mpsc::Receiver<Option<ApplyJob>>) {
         let mut effects = Vec::new();
+        let mut waiting = None;
         loop {
-            let deadline = self.machines.values().filter_map(|hosted| hosted.machine.next_deadline()).min();
-            let wait = deadline.map_or(IDLE, |deadline| self.clock.until(deadline)).min(IDLE);
-            match jobs.recv_timeout(wait) {
-                Ok(None) => return,
+            let next = match waiting.take() {
+                Some(job) => Ok(Some(job)),
+                None => jobs.recv_timeout(self.idle_time()),
+            };
+            match next {
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Some(job)) => {
-                    let mut next = job;
-                    loop {
-                        let (joined, following) = join(next, jobs);
-                        self.step(joined, &mut effects);
-                        match following {
-                            Following::Job(following) => next = following,
-                            Following::Nothing => break,
-                            Following::Stop => return,
-                        }
+                    let (joined, following) = join(job, jobs);
+                    self.step(joined, &mut effects);
+                    match following {
+                        Following::Job(job) => waiting = Some(job),
+                        Following::Nothing => {}
+                        Following::Stop => return,
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
             }
+            // After every job, so that a queue which is never empty starves no watcher and no lease.
             self.tick(&mut effects);
         }
+    }
+
+    /// How long there is nothing to do if no job comes.
+    fn idle_time(&self) -> Duration {
+        let deadline = self.machines.values().filter_map(|hosted| hosted.machine.next_deadline()).min();
+        deadline.map_or(IDLE, |deadline| self.clock.until(deadline)).min(IDLE)
     }
 
     fn tick(&mut self, effects: &mut Vec<MachineEffect>) {
@@ -118,6 +124,7 @@ impl Applier {
             self.shared.failure.send_replace(Some(failure));
             self.machines.remove(&job.group);
             effects.clear();
+            self.report(Input::MachineFailed { group: job.group });
             return;
         }
         if replaces {

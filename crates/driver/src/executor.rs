@@ -55,6 +55,7 @@ impl Executor {
             tokio::select! {
                 biased;
                 Some(event) = inbox.completions.recv() => events.push(event),
+                Some(event) = inbox.peers.recv() => events.push(event),
                 Some(event) = inbox.requests.recv() => events.push(event),
                 () = &mut sleep => {}
             }

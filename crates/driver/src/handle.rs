@@ -233,6 +233,8 @@ impl Keyspace {
         };
         self.send(Event::Write(self.inner.group.id, write))?;
         match self.wait(end, deadline).await? {
+            // What a replica that differs answers may be wrong, though the write itself stands in the log.
+            End::Answered(_) if self.inner.group.diverged().is_some() => Err(RequestError::TimedOut),
             End::Answered(answer) => Ok(answer),
             End::Failed(failure) => Err(failure.into()),
             End::Readable => unreachable!("a write's number never names a read"),
@@ -262,7 +264,7 @@ impl Keyspace {
                 };
                 self.send(Event::Read(self.inner.group.id, read))?;
                 match self.wait(end, deadline).await? {
-                    End::Readable => Ok(self.local_view()),
+                    End::Readable => self.check_serving().map(|()| self.local_view()),
                     End::Failed(failure) => Err(failure.into()),
                     End::Answered(_) => unreachable!("a read's number never names a write"),
                 }

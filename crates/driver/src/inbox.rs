@@ -4,8 +4,10 @@ use quorate_node::{Input, PeerMessage, ReadRequest, WriteRequest};
 use quorate_types::{GroupId, NodeId};
 use tokio::sync::mpsc;
 
-/// So many requests and peers' messages may wait for an executor.
-const INBOX_LEN: usize = 16_384;
+/// So many clients' requests may wait for an executor.
+const REQUESTS_LEN: usize = 16_384;
+/// So many peers' messages may wait for it. They have a queue of their own, so that no flood of requests makes a heartbeat late.
+const PEERS_LEN: usize = 4096;
 /// So many of each kind are taken in one round.
 pub const ROUND_LEN: usize = 1024;
 
@@ -28,11 +30,13 @@ pub enum Event {
     Stop,
 }
 
-/// Both ways into an executor.
+/// All ways into an executor.
 #[derive(Clone)]
 pub struct Inbox {
-    /// Requests and peers' messages: bounded, so whoever sends waits or gives up.
+    /// Clients' requests: bounded, so whoever sends gives up when it is full.
     pub requests: mpsc::Sender<Event>,
+    /// Peers' messages: bounded, so whoever sends waits.
+    pub peers: mpsc::Sender<Event>,
     /// Completions of what the executor itself asked for: bounded by that.
     pub completions: mpsc::UnboundedSender<Event>,
 }
@@ -41,6 +45,8 @@ pub struct Inbox {
 pub struct InboxReceiver {
     /// See [`Inbox::requests`].
     pub requests: mpsc::Receiver<Event>,
+    /// See [`Inbox::peers`].
+    pub peers: mpsc::Receiver<Event>,
     /// See [`Inbox::completions`].
     pub completions: mpsc::UnboundedReceiver<Event>,
 }
@@ -53,6 +59,10 @@ impl InboxReceiver {
             events.push(event);
         }
         for _ in 0..ROUND_LEN {
+            let Ok(event) = self.peers.try_recv() else { break };
+            events.push(event);
+        }
+        for _ in 0..ROUND_LEN {
             let Ok(event) = self.requests.try_recv() else { break };
             events.push(event);
         }
@@ -61,10 +71,15 @@ impl InboxReceiver {
 
 /// An inbox.
 pub fn inbox() -> (Inbox, InboxReceiver) {
-    let (requests, requests_receiver) = mpsc::channel(INBOX_LEN);
+    let (requests, requests_receiver) = mpsc::channel(REQUESTS_LEN);
+    let (peers, peers_receiver) = mpsc::channel(PEERS_LEN);
     let (completions, completions_receiver) = mpsc::unbounded_channel();
     (
-        Inbox { requests, completions },
-        InboxReceiver { requests: requests_receiver, completions: completions_receiver },
+        Inbox { requests, peers, completions },
+        InboxReceiver {
+            requests: requests_receiver,
+            peers: peers_receiver,
+            completions: completions_receiver,
+        },
     )
 }

@@ -10,12 +10,19 @@ use quorate_node::{Input, PeerMessage};
 use quorate_storage::{Wal, WalError};
 use quorate_types::{GroupId, LogIndex, NodeId};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// One sync covers at most so many appends, so that none waits for ever.
 const MAX_APPENDS_PER_SYNC: usize = 4096;
+/// And no further one once they hold so much: far less than the log takes at once.
+const MAX_LEN_BYTES_PER_SYNC: usize = 64 << 20;
+
+/// Under load, so many syncs are followed by one step of housekeeping.
+const BATCHES_PER_STEP: u32 = 32;
+/// A log without work for so long is idle.
+const IDLE_BEFORE_HOUSEKEEPING: Duration = Duration::from_millis(20);
 
 /// Work for the log.
 pub enum LogJob {
@@ -41,6 +48,23 @@ pub enum LogJob {
     Stop,
 }
 
+impl LogJob {
+    /// About how much it makes the log write.
+    fn len_bytes(&self) -> usize {
+        match self {
+            LogJob::Append { log, .. } => log.entries.iter().map(command_len_bytes).sum(),
+            LogJob::Compact { .. } | LogJob::Stop => 0,
+        }
+    }
+}
+
+fn command_len_bytes(entry: &Entry) -> usize {
+    match &entry.payload {
+        Payload::Command(command) => command.len(),
+        Payload::NoOp | Payload::Configuration(_) => 0,
+    }
+}
+
 /// Where writes go.
 pub enum Log {
     /// To disk.
@@ -62,11 +86,8 @@ impl Log {
     pub fn append(&mut self, group: GroupId, write: &LogWrite) -> Result<(), WalError> {
         match self {
             Log::Durable { wal, appended_len_bytes } => {
-                let len = |entry: &Entry| match &entry.payload {
-                    Payload::Command(command) => command.len() as u64,
-                    Payload::NoOp | Payload::Configuration(_) => 0,
-                };
-                *appended_len_bytes += write.entries.iter().map(len).sum::<u64>();
+                *appended_len_bytes +=
+                    write.entries.iter().map(|entry| command_len_bytes(entry) as u64).sum::<u64>();
                 wal.append(group, write)
             }
             Log::Memory => Ok(()),
@@ -92,6 +113,14 @@ impl Log {
         match self {
             Log::Durable { wal, .. } => wal.maintain(),
             Log::Memory => Ok(false),
+        }
+    }
+
+    /// Ends the log in order.
+    fn close(self) -> Result<(), WalError> {
+        match self {
+            Log::Durable { wal, .. } => wal.close(),
+            Log::Memory => Ok(()),
         }
     }
 
@@ -126,43 +155,66 @@ pub fn run(
     mut log: Log,
     jobs: &mpsc::Receiver<LogJob>,
     inboxes: &BTreeMap<GroupId, Inbox>,
-    shared: &Arc<NodeShared>,
+    shared: &NodeShared,
 ) {
-    let mut batch = Vec::new();
-    let mut untidy = false;
-    loop {
-        match next_job(&mut log, jobs, &mut untidy) {
-            Ok(Some(job)) => batch.push(job),
-            Ok(None) => return,
-            Err(error) => return fail(&error, inboxes, shared),
-        }
-        while batch.len() < MAX_APPENDS_PER_SYNC
-            && let Ok(job) = jobs.try_recv()
-        {
-            batch.push(job);
-        }
-        match write_batch(&mut log, &mut batch, inboxes, shared) {
-            Ok(true) => untidy = true,
-            Ok(false) => return,
-            Err(error) => return fail(&error, inboxes, shared),
-        }
+    if let Err(error) = write_until_stopped(&mut log, jobs, inboxes, shared).and_then(|()| log.close()) {
+        fail(&error, inboxes, shared);
     }
 }
 
-/// Waits for work, and keeps house meanwhile. `None` when nobody will send any more.
-fn next_job(
+fn write_until_stopped(
     log: &mut Log,
     jobs: &mpsc::Receiver<LogJob>,
-    untidy: &mut bool,
-) -> Result<Option<LogJob>, WalError> {
-    while *untidy {
-        match jobs.try_recv() {
-            Ok(job) => return Ok(Some(job)),
-            Err(mpsc::TryRecvError::Disconnected) => return Ok(None),
-            Err(mpsc::TryRecvError::Empty) => *untidy = log.maintain()?,
+    inboxes: &BTreeMap<GroupId, Inbox>,
+    shared: &NodeShared,
+) -> Result<(), WalError> {
+    let mut batch = Vec::new();
+    let mut housekeeping = Housekeeping { batches_since: 0, is_due: false };
+    while let Some(job) = housekeeping.next_job(log, jobs)? {
+        let mut len_bytes = job.len_bytes();
+        batch.push(job);
+        while batch.len() < MAX_APPENDS_PER_SYNC
+            && len_bytes < MAX_LEN_BYTES_PER_SYNC
+            && let Ok(job) = jobs.try_recv()
+        {
+            len_bytes += job.len_bytes();
+            batch.push(job);
         }
+        if !write_batch(log, &mut batch, inboxes, shared)? {
+            break;
+        }
+        housekeeping.note_batch();
     }
-    Ok(jobs.recv().ok())
+    Ok(())
+}
+
+/// Housekeeping that is due: one step every so often under load, all of it once the log is idle.
+struct Housekeeping {
+    batches_since: u32,
+    is_due: bool,
+}
+
+impl Housekeeping {
+    fn note_batch(&mut self) {
+        self.batches_since += 1;
+        self.is_due = true;
+    }
+
+    /// Waits for work, and keeps house meanwhile. `None` when nobody will send any more.
+    fn next_job(&mut self, log: &mut Log, jobs: &mpsc::Receiver<LogJob>) -> Result<Option<LogJob>, WalError> {
+        if self.batches_since >= BATCHES_PER_STEP {
+            self.batches_since = 0;
+            self.is_due = log.maintain()?;
+        }
+        while self.is_due {
+            match jobs.recv_timeout(IDLE_BEFORE_HOUSEKEEPING) {
+                Ok(job) => return Ok(Some(job)),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(mpsc::RecvTimeoutError::Timeout) => self.is_due = log.maintain()?,
+            }
+        }
+        Ok(jobs.recv().ok())
+    }
 }
 
 /// Writes and syncs one batch; false once [`LogJob::Stop`] was met.

@@ -17,9 +17,11 @@ use std::time::{Duration, Instant};
 /// How often the thread looks whether there is something to make durable.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Tables are made durable once the log has grown by so much,
-const PERSIST_LEN_BYTES: u64 = 32 << 20;
+const PERSIST_LEN_BYTES: u64 = 16 << 20;
 /// or once so long has passed and anything has changed.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
+/// A snapshot that nobody has read from for this long, or up to twice as long, is let go.
+const FORGET_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Work for the thread.
 pub enum MaintenanceJob {
@@ -76,7 +78,7 @@ pub fn run(
     jobs: &mpsc::Receiver<MaintenanceJob>,
     shared: &Arc<NodeShared>,
 ) {
-    let mut persisted_at = Instant::now();
+    let (mut persisted_at, mut forgot_at) = (Instant::now(), Instant::now());
     let mut persisted_len_bytes = 0;
     loop {
         match jobs.recv_timeout(LOOK_INTERVAL) {
@@ -89,6 +91,12 @@ pub fn run(
             Ok(MaintenanceJob::Stop) | Err(RecvTimeoutError::Disconnected) => {
                 let _ = persist(&mut groups, shared);
                 return;
+            }
+        }
+        if forgot_at.elapsed() >= FORGET_INTERVAL {
+            forgot_at = Instant::now();
+            for Maintained { group, snapshots, .. } in groups.values_mut() {
+                snapshots.forget_idle(group.view().applied().0);
             }
         }
         let log_len_bytes = shared.log_len_bytes.load(Ordering::Relaxed);
@@ -110,7 +118,7 @@ fn read_snapshot(maintained: &mut Maintained, to: NodeId, piece: (Option<LogInde
         tracing::error!(keyspace = maintained.group.name, "a snapshot cannot be read: {error}");
         None
     });
-    if piece.as_ref().is_none_or(|piece| piece.last) {
+    if piece.as_ref().is_some_and(|piece| piece.last) {
         tracing::info!(keyspace = maintained.group.name, %to, "sent the last piece of a snapshot");
     }
     let input = Input::SnapshotRead { group: maintained.group.id, to, piece };
@@ -131,6 +139,8 @@ fn persist(groups: &mut BTreeMap<GroupId, Maintained>, shared: &NodeShared) -> R
             };
             tracing::error!("{failure}");
             shared.failure.send_replace(Some(failure));
+            let input = Input::MachineFailed { group: maintained.group.id };
+            let _ = maintained.inbox.completions.send(Event::Input(input));
             return Err(());
         }
         maintained.durable = applied;

@@ -7,7 +7,7 @@ use quorate_consensus::raft::{Config, Configuration, InvalidConfig, LogWrite, Ra
 use quorate_kv::Kv;
 use quorate_kv::watch::{HubOptions, WatchHub};
 use quorate_node::declaration::Keyspace;
-use quorate_node::{Group, Machine};
+use quorate_node::{Group, Machine, RecoveredLog, TablesBehindLog};
 use quorate_storage::{
     DataDir, DataDirError, FjallEngine, Identity, RealDisk, RecoveredGroup, TableOptions, Wal, WalError,
     WalOptions,
@@ -17,6 +17,9 @@ use quorate_types::{GroupId, LogIndex, NodeId, Rng};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// So much of the log is kept in memory for followers that lag; who lags more gets a snapshot.
+const LOG_TAIL_LEN_BYTES: usize = 16 << 20;
 
 /// Why a node's data could not be opened. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +48,22 @@ pub enum OpenError {
     },
     /// A keyspace's tables end before its log begins.
     #[error(
-        "keyspace {keyspace}: its tables stand at log index {applied}, but the log begins after {start}: parts of the data directory \
-         are missing; remove the whole directory and let the node join again"
+        "keyspace {keyspace}: {source}: parts of the data directory are missing; remove the whole directory and let the node join again"
     )]
     TablesBehindLog {
         /// Which.
         keyspace: String,
-        /// Where the tables stand.
-        applied: LogIndex,
-        /// What the log starts after.
-        start: LogIndex,
+        /// How far.
+        source: TablesBehindLog,
+    },
+    /// A keyspace has data here but no log.
+    #[error(
+        "keyspace {keyspace}: its log is missing, and with it what this node promised its peers: remove the whole data directory and let \
+         the node join again"
+    )]
+    LogMissing {
+        /// Which.
+        keyspace: String,
     },
     /// A keyspace that has data here is declared otherwise now.
     #[error(
@@ -103,14 +112,22 @@ pub fn open(
 ) -> Result<Opened, OpenError> {
     let Some(path) = &config.data_dir else {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::default());
-        let mut opener = Opener { config, me, clock, engine, log: Log::Memory, recovered: BTreeMap::new() };
+        let mut opener = Opener {
+            config,
+            me,
+            clock,
+            engine,
+            log: Log::Memory,
+            recovered: BTreeMap::new(),
+            declared: String::new(),
+        };
         let groups = opener.groups(&mut seed)?;
         return Ok(Opened { groups, log: Log::Memory, data_dir: None });
     };
     let disk = Arc::new(RealDisk);
-    let data_dir = claim(config, me, disk.as_ref(), path)?;
+    let mut data_dir = claim(config, me, disk.as_ref(), path)?;
     let options = WalOptions::new(config.cluster_id(), me);
-    let (wal, recovered) = Wal::open(disk, &data_dir.log_dir(), options)?;
+    let (wal, recovered) = Wal::open(disk.clone(), &data_dir.log_dir(), options)?;
     if let Some(torn) = &recovered.truncated_tail {
         tracing::info!("the log's unfinished end was cut off: {torn:?}");
     }
@@ -124,18 +141,25 @@ pub fn open(
         engine: Arc::new(engine),
         log: Log::Durable { wal, appended_len_bytes: 0 },
         recovered: recovered.groups,
+        declared: data_dir.identity().map(|identity| identity.declarations.clone()).unwrap_or_default(),
     };
     let groups = opener.groups(&mut seed)?;
     let mut log = opener.log;
     log.sync()?;
+    // From here on each declared keyspace has a log, and one that is missing is a loss.
+    let declarations = config.declarations.canonical_text();
+    if data_dir.identity().is_none_or(|identity| identity.declarations != declarations) {
+        data_dir.set_declarations(disk.as_ref(), &declarations)?;
+    }
     Ok(Opened { groups, log, data_dir: Some(data_dir) })
 }
 
-/// Locks the directory and makes sure that it is this node's and that its keyspaces are declared as they were.
+/// Locks the directory and makes sure that it is this node's and that its keyspaces are declared as they were. A new one is
+/// established without declarations, which follow once there is a log for each.
 fn claim(config: &NodeConfig, me: NodeId, disk: &RealDisk, path: &Path) -> Result<DataDir, OpenError> {
     let mut data_dir = DataDir::open(disk, path)?;
-    let declarations = config.declarations.canonical_text();
     if let Some(identity) = data_dir.identity() {
+        let declarations = config.declarations.canonical_text();
         let changed = identity.declarations.lines().find(|was| !declarations.lines().any(|now| now == *was));
         if let Some(was) = changed {
             return Err(OpenError::DeclarationChanged { was: was.to_owned() });
@@ -145,12 +169,9 @@ fn claim(config: &NodeConfig, me: NodeId, disk: &RealDisk, path: &Path) -> Resul
         cluster: config.cluster_id(),
         node: me,
         name: config.name.clone(),
-        declarations: declarations.clone(),
+        declarations: String::new(),
     };
     data_dir.establish(disk, &identity)?;
-    if data_dir.identity().is_some_and(|identity| identity.declarations != declarations) {
-        data_dir.set_declarations(disk, &declarations)?;
-    }
     Ok(data_dir)
 }
 
@@ -161,6 +182,8 @@ struct Opener<'a> {
     engine: Arc<dyn Engine>,
     log: Log,
     recovered: BTreeMap<GroupId, RecoveredGroup>,
+    /// The declarations that have had a log here.
+    declared: String,
 }
 
 impl Opener<'_> {
@@ -197,8 +220,11 @@ impl Opener<'_> {
     /// What the core starts from: the log as recovered, on the state that the tables hold.
     fn restore(&mut self, keyspace: &Keyspace, kv: &Kv) -> Result<Restored, OpenError> {
         let id = keyspace.group();
-        let (applied, applied_term) = kv.applied();
         let Some(group) = self.recovered.remove(&id) else {
+            let was_declared = self.declared.lines().any(|line| line == keyspace.canonical_line());
+            if was_declared || kv.applied().0 > LogIndex(0) {
+                return Err(OpenError::LogMissing { keyspace: keyspace.name.clone() });
+            }
             let voters = self.config.members.iter().map(|member| member.id).collect();
             let configuration = Configuration::of_voters(voters);
             let snapshot = SnapshotMeta { configuration, ..SnapshotMeta::default() };
@@ -206,19 +232,15 @@ impl Opener<'_> {
             return Ok(Restored { snapshot, ..Restored::default() });
         };
         let RecoveredGroup { hard_state, snapshot, entries } = group;
-        if applied < snapshot.index {
-            let keyspace = keyspace.name.clone();
-            return Err(OpenError::TablesBehindLog { keyspace, applied, start: snapshot.index });
+        let log = RecoveredLog { hard_state, snapshot, entries };
+        let behind = |source| OpenError::TablesBehindLog { keyspace: keyspace.name.clone(), source };
+        let (restored, reset) = quorate_node::restore(log, kv.applied()).map_err(behind)?;
+        if let Some(write) = reset {
+            let tables = |source| OpenError::Tables { keyspace: keyspace.name.clone(), source };
+            kv.persist_handle().persist().map_err(tables)?;
+            self.log.append(id, &write)?;
         }
-        let last = entries.last().map_or(snapshot.index, |entry| entry.index);
-        if applied > last {
-            // A leader's snapshot was installed, and the node stopped before its log could be started anew.
-            let snapshot =
-                SnapshotMeta { index: applied, term: applied_term, configuration: snapshot.configuration };
-            self.reset(id, &snapshot)?;
-            return Ok(Restored { hard_state, snapshot, entries: Vec::new(), applied });
-        }
-        Ok(Restored { hard_state, snapshot, entries, applied })
+        Ok(restored)
     }
 
     fn reset(&mut self, group: GroupId, snapshot: &SnapshotMeta) -> Result<(), OpenError> {
@@ -233,6 +255,7 @@ impl Opener<'_> {
             election_timeout_min: timing.election_min,
             election_timeout_max: timing.election_max,
             lease_reads: timing.lease_read_drift_ppm,
+            max_log_tail_bytes: LOG_TAIL_LEN_BYTES,
             ..Config::new(self.me)
         }
     }

@@ -152,6 +152,12 @@ pub enum NodeFailure {
         /// What happened.
         detail: Arc<str>,
     },
+    /// A thread met a broken assertion. The node must be stopped: what else it does may be wrong too.
+    #[error("this node's {part} thread ended by a bug; see its message above, and restart the node")]
+    Panicked {
+        /// Which thread.
+        part: &'static str,
+    },
     /// A replica differs from its leader. The node serves nothing of that keyspace.
     #[error(
         "keyspace {keyspace} on this node differs from its leader at log index {index}: remove the node's data and let it join again"

@@ -9,7 +9,7 @@ use crate::inbox::{Event, Inbox, InboxReceiver, inbox};
 use crate::log_thread::{self, LogJob, LogSender};
 use crate::maintenance::{self, Maintained, MaintenanceJob, MaintenanceSender};
 use crate::open::{OpenError, Opened, OpenedGroup, open};
-use crate::shared::{GroupShared, NodeShared};
+use crate::shared::{GroupShared, NodeFailure, NodeShared};
 use crate::transport::{Accepted, Hello, Outgoing, PROTOCOL_VERSION, accept_peers};
 use crate::waiters::Waiters;
 use quorate_consensus::raft::Role;
@@ -182,11 +182,11 @@ impl Starter<'_> {
         };
         let (shared, to_log) = (self.shared.clone(), opened.log);
         let log_inboxes = inboxes.clone();
-        running.others.push(spawn(&self.config.name, "log", move || {
+        running.others.push(self.spawn("log", move || {
             log_thread::run(to_log, &log_receiver, &log_inboxes, &shared);
         })?);
         let shared = self.shared.clone();
-        running.others.push(spawn(&self.config.name, "tables", move || {
+        running.others.push(self.spawn("tables", move || {
             maintenance::run(maintained, &maintenance_receiver, &shared);
         })?);
         let mut listener = listener;
@@ -252,7 +252,7 @@ impl Starter<'_> {
     ) -> Result<(), StartError> {
         let Slot { inbox, receiver, apply, apply_receiver, node, machines, groups } = slot;
         let applier = Applier { machines, inbox, clock: self.clock, shared: self.shared.clone() };
-        running.others.push(spawn(&self.config.name, "apply", move || applier.run(&apply_receiver))?);
+        running.others.push(self.spawn("apply", move || applier.run(&apply_receiver))?);
         let hello = self.hello();
         let me = self.me;
         let members = self.members.clone();
@@ -277,7 +277,7 @@ impl Starter<'_> {
                 executor.run(receiver).await;
             });
         };
-        running.executors.push(spawn(&self.config.name, "executor", body)?);
+        running.executors.push(self.spawn("executor", body)?);
         Ok(())
     }
 }
@@ -307,7 +307,7 @@ fn listen_for_peers(
     let deliver = async move |from, group, message| {
         if let Some(inbox) = routes.get(&group) {
             // A closed inbox means that the node is being stopped.
-            let _ = inbox.requests.send(Event::Input(Input::Peer { from, group, message })).await;
+            let _ = inbox.peers.send(Event::Input(Input::Peer { from, group, message })).await;
         }
     };
     match tokio::net::TcpListener::from_std(listener) {
@@ -318,8 +318,34 @@ fn listen_for_peers(
     }
 }
 
-fn spawn(node: &str, part: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
-    std::thread::Builder::new().name(format!("{node}-{part}")).spawn(body).map_err(StartError::System)
+/// Tells everybody if its thread ends by a panic.
+struct Alarm {
+    part: &'static str,
+    shared: Arc<NodeShared>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.failure.send_replace(Some(NodeFailure::Panicked { part: self.part }));
+        }
+    }
+}
+
+impl Starter<'_> {
+    fn spawn(
+        &self,
+        part: &'static str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let alarm = Alarm { part, shared: self.shared.clone() };
+        let guarded = move || {
+            let _alarm = alarm;
+            body();
+        };
+        let name = format!("{}-{part}", self.config.name);
+        std::thread::Builder::new().name(name).spawn(guarded).map_err(StartError::System)
+    }
 }
 
 impl Running {

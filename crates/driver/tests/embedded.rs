@@ -94,3 +94,20 @@ async fn a_lease_that_is_not_renewed_runs_out() {
     }
     assert!(store.lease(lease).await.expect("read").is_none());
 }
+
+/// A node that forgot what it promised its peers must not go on as if it had promised nothing.
+#[tokio::test]
+async fn a_lost_log_is_noticed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Quorate::open(dir.path()).expect("a new store");
+    store.put("a", "1").await.expect("written");
+    store.close().await;
+    std::fs::remove_dir_all(dir.path().join("log")).expect("removed");
+    for _ in 0..2 {
+        let error = Quorate::open(dir.path()).err().expect("refused").to_string();
+        assert!(error.contains("its log is missing"), "{error}");
+    }
+    std::fs::remove_dir_all(dir.path().join("tables")).expect("removed");
+    let error = Quorate::open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("its log is missing"), "no tables are no excuse: {error}");
+}

@@ -124,6 +124,12 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
+    /// The declaration in one line, equal exactly for equal declarations.
+    #[must_use]
+    pub fn canonical_line(&self) -> String {
+        format!("{} {} {}", self.name, self.level, self.durability.name())
+    }
+
     /// The Raft group that holds it: drawn from the name alone, so that neither the order in the file nor what is declared
     /// beside it matters.
     #[must_use]
@@ -200,8 +206,7 @@ impl Declarations {
     /// The same declarations in one form, whatever the order and comments of the file: equal texts are equal declarations.
     #[must_use]
     pub fn canonical_text(&self) -> String {
-        let line = |k: &Keyspace| format!("{} {} {}\n", k.name, k.level, k.durability.name());
-        self.iter().map(line).collect()
+        self.iter().map(|keyspace| keyspace.canonical_line() + "\n").collect()
     }
 
     fn add(&mut self, keyspace: Keyspace) -> Result<(), DeclarationError> {

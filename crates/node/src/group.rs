@@ -1,7 +1,7 @@
 //! One group's replication side: its Raft core, and the requests of this node's clients around it.
 
 use crate::checkpoint::Checkpoints;
-use crate::envelope::{Envelope, UNANSWERED};
+use crate::envelope::{Envelope, UNANSWERED, stamp};
 use crate::input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, WriteRequest};
 use crate::peer::PeerMessage;
 use crate::pending::Pending;
@@ -40,7 +40,8 @@ pub struct Group {
     diverged: bool,
     disk_failed: bool,
     applied_term: Term,
-    clock_offset_ns: i64,
+    /// The group's time minus this node's, in ns, as the leader of a term knows it once its machine has applied an entry of that term.
+    clock_offset_ns: Option<(Term, i64)>,
     log_start: LogIndex,
     retry_at: Option<Time>,
     sweep_at: Option<Time>,
@@ -75,7 +76,7 @@ impl Group {
     #[must_use]
     pub fn new(id: GroupId, raft: Raft) -> Self {
         let me = raft.id();
-        let log_start = raft.first_index().previous();
+        let log_start = raft.droppable_index();
         Group {
             id,
             me,
@@ -86,7 +87,7 @@ impl Group {
             diverged: false,
             disk_failed: false,
             applied_term: Term(0),
-            clock_offset_ns: 0,
+            clock_offset_ns: None,
             log_start,
             retry_at: None,
             sweep_at: None,
@@ -124,7 +125,8 @@ impl Group {
     /// Takes one input.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
         match input {
-            Input::Peer { from, message: PeerMessage::Raft(message), .. } => {
+            Input::Peer { from, message: PeerMessage::Raft(mut message), .. } => {
+                self.stamp_forwarded(now, &mut message);
                 self.raft_step(now, raft::Input::Message { from, message }, out);
             }
             Input::Peer { message: PeerMessage::Checkpoint { index, hash }, .. } => {
@@ -134,8 +136,11 @@ impl Group {
             Input::Requests { writes, reads, .. } => self.on_requests(now, writes, reads, out),
             Input::Persisted { write, .. } => self.raft_step(now, raft::Input::Persisted { write }, out),
             Input::DiskFailed => self.on_disk_failed(now, out),
+            Input::MachineFailed { .. } => self.on_machine_failed(now, out),
             Input::Applied { index, term, answered, clock_offset_ns, .. } => {
-                self.clock_offset_ns = clock_offset_ns;
+                if self.raft.role() == Role::Leader && self.raft.term() == term {
+                    self.clock_offset_ns = Some((term, clock_offset_ns));
+                }
                 self.on_applied(now, index, term, &answered, out);
             }
             Input::Checkpoint { index, hash, .. } => self.on_checkpoint(index, hash, out),
@@ -151,8 +156,7 @@ impl Group {
                 self.raft_step(now, input, out);
             }
             Input::SnapshotStored { index, sequence, .. } => {
-                self.raft_step(now, raft::Input::SnapshotStored { index, sequence }, out);
-                self.note_log_start(out);
+                self.on_snapshot_stored(now, index, sequence, out);
             }
             Input::TransferLeadership { to, .. } => {
                 self.raft_step(now, raft::Input::TransferLeadership { to }, out);
@@ -171,6 +175,8 @@ impl Group {
         let refusal = |this: &Self, require_leader: bool| {
             if this.diverged {
                 Some(RequestFailure::Corrupt)
+            } else if this.disk_failed {
+                Some(RequestFailure::DiskFailed)
             } else if require_leader && this.raft.leader().is_none() {
                 Some(RequestFailure::NoLeader)
             } else {
@@ -182,7 +188,7 @@ impl Group {
                 out.push(Effect::Fail { sequence, failure });
                 continue;
             }
-            let command = self.envelope(now, sequence, command);
+            let command = self.envelope(0, sequence, command);
             if !self.pending.insert(sequence, command, deadline) {
                 out.push(Effect::Fail { sequence, failure: RequestFailure::Overloaded });
             }
@@ -200,8 +206,26 @@ impl Group {
         self.submit(now, out);
     }
 
-    fn envelope(&self, now: Time, sequence: u64, command: Command) -> quorate_types::Bytes {
-        let cluster_time_ns = now.0.saturating_add_signed(self.clock_offset_ns);
+    /// The group's time, if this node leads and knows it. While nobody knows it, entries carry 0, which leaves it as it was: the group's
+    /// clock stands still until the new leader's machine goes on from the last entry of the old one's.
+    fn cluster_time_ns(&self, now: Time) -> Option<u64> {
+        let (term, offset_ns) = self.clock_offset_ns?;
+        let leads = self.raft.role() == Role::Leader && self.raft.term() == term;
+        leads.then(|| now.0.saturating_add_signed(offset_ns))
+    }
+
+    /// Gives commands that enter this leader's log by way of a follower the time.
+    fn stamp_forwarded(&self, now: Time, message: &mut raft::Message) {
+        if let raft::Body::Forward { proposals, .. } = &mut message.body
+            && let Some(time_ns) = self.cluster_time_ns(now)
+        {
+            for proposal in proposals {
+                proposal.command = stamp(std::mem::take(&mut proposal.command), time_ns);
+            }
+        }
+    }
+
+    fn envelope(&self, cluster_time_ns: u64, sequence: u64, command: Command) -> quorate_types::Bytes {
         let id = ProposalId { origin: self.me, sequence };
         Envelope { id, command: Stamped { cluster_time_ns, command } }.encode()
     }
@@ -213,7 +237,7 @@ impl Group {
         }
         self.retry_at = None;
         if self.pending.has_unsent() {
-            let mut rest = self.pending.send_all(self.raft.term());
+            let mut rest = self.pending.send_all(self.raft.term(), self.cluster_time_ns(now));
             while !rest.is_empty() {
                 let after = rest.split_off(parcel_count(&rest));
                 let proposals = std::mem::replace(&mut rest, after);
@@ -345,7 +369,7 @@ impl Group {
         if self.raft.role() != Role::Leader || self.raft.term() != term || self.diverged {
             return;
         }
-        let command = self.envelope(now, UNANSWERED, command);
+        let command = self.envelope(self.cluster_time_ns(now).unwrap_or(0), UNANSWERED, command);
         let id = ProposalId { origin: self.me, sequence: UNANSWERED };
         self.raft_step(now, raft::Input::Propose { proposals: vec![Proposal { id, command }] }, out);
     }
@@ -355,34 +379,55 @@ impl Group {
         self.note_log_start(out);
     }
 
+    fn on_snapshot_stored(&mut self, now: Time, index: LogIndex, sequence: u64, out: &mut Vec<Effect>) {
+        let applied = self.raft.applied();
+        self.raft_step(now, raft::Input::SnapshotStored { index, sequence }, out);
+        if self.raft.applied() > applied {
+            let lost = self.pending.give_up_sent().into_iter();
+            out.extend(lost.map(|sequence| Effect::Fail { sequence, failure: RequestFailure::TimedOut }));
+        }
+        self.note_log_start(out);
+    }
+
     /// Tells the log when its start has moved.
     fn note_log_start(&mut self, out: &mut Vec<Effect>) {
-        let start = self.raft.first_index().previous();
+        let start = self.raft.droppable_index();
         if start > self.log_start {
             self.log_start = start;
             out.push(Effect::CompactLog { group: self.id, upto: start });
         }
     }
 
+    /// Without a disk this member takes no more entries, so nothing that is asked here can be learned to be done: not even what
+    /// another leader does for it.
     fn on_disk_failed(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.disk_failed = true;
         self.raft_step(now, raft::Input::DiskFailed, out);
+        self.expire(Time(u64::MAX), out);
+    }
+
+    /// A machine that applies nothing makes the log grow without end, and as a leader's it would hold up everybody: so the group takes no
+    /// more writes, as if its disk had failed.
+    fn on_machine_failed(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.on_disk_failed(now, out);
+    }
+
+    /// Ends the requests whose deadline has come.
+    fn expire(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let unsent =
+            if self.disk_failed { RequestFailure::DiskFailed } else { RequestFailure::TimedOutUnsent };
+        for expired in self.pending.expire(now) {
+            let failure = if expired.may_be_done { RequestFailure::TimedOut } else { unsent };
+            out.push(Effect::Fail { sequence: expired.sequence, failure });
+        }
+        let reads = self.reads.expire(now).into_iter();
+        out.extend(reads.map(|sequence| Effect::Fail { sequence, failure: unsent }));
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.raft_step(now, raft::Input::Tick, out);
         if self.sweep_at.is_some_and(|at| at <= now) {
-            for expired in self.pending.expire(now) {
-                let failure = match expired.may_be_done {
-                    true => RequestFailure::TimedOut,
-                    false if self.disk_failed => RequestFailure::DiskFailed,
-                    false => RequestFailure::TimedOutUnsent,
-                };
-                out.push(Effect::Fail { sequence: expired.sequence, failure });
-            }
-            for sequence in self.reads.expire(now) {
-                out.push(Effect::Fail { sequence, failure: RequestFailure::TimedOutUnsent });
-            }
+            self.expire(now, out);
             let idle = self.pending.is_empty() && self.reads.is_empty();
             self.sweep_at = (!idle).then(|| now + SWEEP_INTERVAL);
         }

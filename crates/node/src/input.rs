@@ -59,6 +59,11 @@ pub enum Input {
     },
     /// The log can no longer be written.
     DiskFailed,
+    /// A group's machine has stopped for good: nothing will be applied any more.
+    MachineFailed {
+        /// Whose machine.
+        group: GroupId,
+    },
     /// The machine has applied the log up to `index`, and its view says so.
     Applied {
         /// Which group's machine.
@@ -146,11 +151,12 @@ pub enum RequestFailure {
     NoLeader,
     /// The deadline came before the request entered any log. Nothing was done.
     TimedOutUnsent,
-    /// The deadline came first. The write **may have been done, or may still be**.
+    /// The deadline came first, or a snapshot from the leader took the entry's place in this node's log. The write **may have been done,
+    /// or may still be**.
     TimedOut,
     /// A bounded queue is full. Nothing was done.
     Overloaded,
-    /// This node's disk takes no more writes. Nothing was done.
+    /// This node's disk takes no more writes, or its machine has stopped. Nothing was done.
     DiskFailed,
     /// This replica's state differs from the leader's; it serves nothing. Nothing was done.
     Corrupt,

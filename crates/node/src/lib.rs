@@ -19,6 +19,7 @@ mod peer;
 mod pending;
 pub mod plan;
 mod reads;
+mod restore;
 mod snapshot;
 
 pub use checkpoint::CHECKPOINT_INTERVAL;
@@ -27,4 +28,5 @@ pub use input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, Write
 pub use machine::{Answer, Machine, MachineEffect, MachineFailure, MachineInput};
 pub use node::Node;
 pub use peer::{Lane, PeerMessage};
+pub use restore::{RecoveredLog, TablesBehindLog, restore};
 pub use snapshot::SnapshotReader;

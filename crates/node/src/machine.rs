@@ -3,9 +3,10 @@
 //! Entries come in committed and in order; each batch becomes one table commit, then one published view, then the answers, then
 //! the watchers' events: so a client that has its answer reads its own write from the view at once.
 //!
-//! On the leader the machine also watches over leases. Their clock is the group's own (see [`quorate_kv::Stamped`]): it advances with
-//! this node's clock from the last stamp on, so it counts only time in which the group was alive, and a new leader goes on where the old
-//! one was. An expiry is proposed only after this leader has applied an entry of its own term, so all earlier renewals are known.
+//! On the leader the machine also watches over leases. Their clock is the group's own (see [`quorate_kv::Stamped`]): a new leader
+//! takes it up where the last entry of an earlier term left it, and from then on it advances with this node's clock. So it counts only time
+//! in which the group was led, and never more than has passed; the other nodes' clocks, which may have run on while the log was idle, do
+//! not matter. An expiry is proposed only after this leader has applied an entry of its own term, so all earlier renewals are known.
 
 use crate::checkpoint::CHECKPOINT_INTERVAL;
 use crate::envelope::{Envelope, UNANSWERED};
@@ -26,8 +27,9 @@ use std::time::Duration;
 const MAX_EXPIRED_PER_ENTRY: usize = 1000;
 /// How long a proposed expiry is waited for before it is proposed again.
 const EXPIRY_RETRY: Duration = Duration::from_millis(500);
-/// How long a new leader lets run-out leases live on.
-const EXPIRY_GRACE: Duration = Duration::from_millis(500);
+/// So much time a new leader lets pass uncounted: clients that could not renew get the chance to, and an entry that was taken before the
+/// clock was known, and so carries no time, costs no lease any of its own.
+const TAKEOVER_GRACE: Duration = Duration::from_millis(500);
 /// While there are leases, the group's clock is written to the log at least so often: so much is forgotten if all nodes stop.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// Rows of given-up history that are removed in one go.
@@ -203,6 +205,8 @@ pub struct Machine {
     hub: WatchHub,
     leading: Option<Term>,
     clock_offset_ns: i64,
+    /// Whether the clock is this leadership's. Then all that is applied carries its own time, so it simply runs on.
+    clock_leads: bool,
     expire_again_at: Option<Time>,
     clock_written_at: Time,
     compact_at: Option<Time>,
@@ -225,6 +229,7 @@ impl Machine {
             hub,
             leading: None,
             clock_offset_ns,
+            clock_leads: false,
             expire_again_at: None,
             clock_written_at: now,
             compact_at: Some(now),
@@ -265,8 +270,8 @@ impl Machine {
             MachineInput::Apply { entries } => self.on_apply(now, entries, out)?,
             MachineInput::Role { term, leads } => {
                 self.leading = leads.then_some(term);
-                // Clients that could not renew while there was no leader get the chance to.
-                self.expire_again_at = Some(now + EXPIRY_GRACE);
+                self.clock_leads = false;
+                self.expire_again_at = None;
                 self.clock_written_at = now;
             }
             MachineInput::OpenStream { stream } => self.hub_step(now, HubInput::Open { stream })?,
@@ -288,7 +293,7 @@ impl Machine {
     /// When the machine next wants a [`MachineInput::Tick`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let lease = self.leading.and_then(|_| {
+        let lease = self.watching_term().and_then(|_| {
             let expiry = self.view.next_lease_expiry()?;
             let due = Time(expiry.saturating_add_signed(self.clock_offset_ns.saturating_neg()));
             let due = self.expire_again_at.map_or(due, |again| due.max(again));
@@ -325,8 +330,7 @@ impl Machine {
         }
         let committed = self.kv.commit()?;
         self.view = committed.view;
-        self.clock_offset_ns = self.clock_offset_ns.max(offset(self.kv.cluster_time_ns(), now));
-        let clock_offset_ns = self.clock_offset_ns;
+        let clock_offset_ns = self.set_clock(now);
         out.push(MachineEffect::Publish { view: self.view.clone(), clock_offset_ns });
         let answered = answers.iter().map(|(sequence, _)| *sequence).collect();
         out.extend(answers.into_iter().map(|(sequence, answer)| MachineEffect::Answer { sequence, answer }));
@@ -377,8 +381,25 @@ impl Machine {
         Ok(())
     }
 
+    /// Sets the clock by what was just applied, and returns it.
+    fn set_clock(&mut self, now: Time) -> i64 {
+        let led = self.clock_leads;
+        self.clock_leads = self.watching_term().is_some();
+        if !self.clock_leads {
+            self.clock_offset_ns = offset(self.kv.cluster_time_ns(), now);
+        } else if !led {
+            self.clock_offset_ns = offset(self.kv.cluster_time_ns(), now + TAKEOVER_GRACE);
+        }
+        self.clock_offset_ns
+    }
+
+    /// The term in which this node leads and has applied an entry, if it does.
+    fn watching_term(&self) -> Option<Term> {
+        self.leading.filter(|term| self.kv.applied().1 == *term)
+    }
+
     fn watch_over_leases(&mut self, now: Time, out: &mut Vec<MachineEffect>) {
-        let Some(term) = self.leading.filter(|term| self.kv.applied().1 == *term) else { return };
+        let Some(term) = self.watching_term() else { return };
         if self.view.next_lease_expiry().is_none() {
             return;
         }
@@ -421,9 +442,8 @@ impl Machine {
             self.kv = Kv::open(tables).map_err(MachineFailure::Reopen)?;
             assert_eq!(self.kv.applied(), (meta.index, meta.term), "a snapshot says where it stands");
             self.view = self.kv.view();
-            self.clock_offset_ns = self.clock_offset_ns.max(offset(self.kv.cluster_time_ns(), now));
             self.compact_at = Some(now + COMPACTION_PAUSE);
-            let clock_offset_ns = self.clock_offset_ns;
+            let clock_offset_ns = self.set_clock(now);
             out.push(MachineEffect::Publish { view: self.view.clone(), clock_offset_ns });
             // The hub finds its revision behind the view's, and reads what lies between from the history.
             self.hub_step(now, HubInput::Applied { events: &[] })?;

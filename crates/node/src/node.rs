@@ -47,6 +47,7 @@ impl Node {
             Input::Peer { group, .. }
             | Input::Requests { group, .. }
             | Input::Persisted { group, .. }
+            | Input::MachineFailed { group }
             | Input::Applied { group, .. }
             | Input::Checkpoint { group, .. }
             | Input::Propose { group, .. }

@@ -3,9 +3,11 @@
 //! **Problem:** a leader dies with proposals in flight, and their clients must neither lose a write nor have it done twice.
 //! **Idea:** a proposal enters the log only in the term for which it was sent (the rule of
 //! [`Body::Forward`](quorate_consensus::raft::Body::Forward)). So once this node has applied an entry of a later term without having met
-//! the proposal, it is in no log and never will be, and can be sent again; until then its outcome is unknown.
+//! the proposal, it is in no log and never will be, and can be sent again; until then its outcome is unknown. A snapshot breaks the
+//! chain of that proof: it may hold a proposal's effect, but not its outcome. So what was sent before one is given up.
 //! **Invariant:** a proposal that was sent is sent again only after that proof, or after a refusal that says it was not taken.
 
+use crate::envelope::stamp;
 use quorate_consensus::raft::{Proposal, ProposalId};
 use quorate_types::{Bytes, NodeId, Term, Time};
 use std::collections::BTreeMap;
@@ -78,8 +80,8 @@ impl Pending {
         true
     }
 
-    /// Marks all unsent ones as sent in `term` and returns them in order.
-    pub fn send_all(&mut self, term: Term) -> Vec<Proposal> {
+    /// Marks all unsent ones as sent in `term` and returns them in order, with the group's time if it is known.
+    pub fn send_all(&mut self, term: Term, cluster_time_ns: Option<u64>) -> Vec<Proposal> {
         let mut proposals = Vec::with_capacity(self.unsent);
         if self.unsent == 0 {
             return proposals;
@@ -88,6 +90,9 @@ impl Pending {
         for (sequence, request) in self.requests.iter_mut().rev() {
             if request.sent.is_none() {
                 request.sent = Some(term);
+                if let Some(time_ns) = cluster_time_ns {
+                    request.command = stamp(std::mem::take(&mut request.command), time_ns);
+                }
                 let id = ProposalId { origin: self.origin, sequence: *sequence };
                 proposals.push(Proposal { id, command: request.command.clone() });
                 if proposals.len() == self.unsent {
@@ -117,6 +122,17 @@ impl Pending {
                 self.unsent += 1;
             }
         }
+    }
+
+    /// This node's state was replaced by a snapshot, so it may have skipped entries: takes out all that were sent, whose outcomes can
+    /// not be learned any more.
+    pub fn give_up_sent(&mut self) -> Vec<u64> {
+        let sent = |(_, request): &(&u64, &Request)| request.sent.is_some();
+        let lost: Vec<u64> = self.requests.iter().filter(sent).map(|(sequence, _)| *sequence).collect();
+        for sequence in &lost {
+            self.remove(*sequence);
+        }
+        lost
     }
 
     /// Takes a request out: it was answered.
@@ -149,7 +165,7 @@ mod tests {
     use quorate_types::{Bytes, NodeId, Term, Time};
 
     fn sequences(pending: &mut Pending, term: u64) -> Vec<u64> {
-        pending.send_all(Term(term)).iter().map(|proposal| proposal.id.sequence).collect()
+        pending.send_all(Term(term), None).iter().map(|proposal| proposal.id.sequence).collect()
     }
 
     fn with(count: u64) -> Pending {
@@ -180,6 +196,16 @@ mod tests {
         assert!(pending.has_unsent());
         assert_eq!(sequences(&mut pending, 5), [2]);
         assert!(!pending.has_unsent());
+    }
+
+    #[test]
+    fn what_was_sent_before_a_snapshot_is_never_sent_again() {
+        let mut pending = with(2);
+        let _ = sequences(&mut pending, 5);
+        assert!(pending.insert(3, Bytes::new(), Time(3)));
+        assert_eq!(pending.give_up_sent(), [1, 2]);
+        pending.unsend_before(Term(9));
+        assert_eq!(sequences(&mut pending, 9), [3]);
     }
 
     #[test]
