@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use quorate_driver::{Handle, NodeFailure};
 use quorate_node::declaration::Declarations;
 use quorate_server::{ServerOptions, serve};
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The task's own, or that there is no runtime.
 pub(crate) fn run(level: &str, task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
