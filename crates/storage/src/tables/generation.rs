@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The size of a table's files. One worker writes memtables out and merges files, so a merge must be short: commits wait when
-/// four memtables do. Files of 16 MiB halve the longest wait of those of 64 MiB, at the same CPU time.
+/// four memtables do. In one run each, the longest wait
+/// was 0.9 s with files of 16 MiB and 2.0 s with larger ones.
 const TABLE_FILE_BYTES: u64 = 16 << 20;
 /// A file in the space's directory that never stays.
 const PROBE_FILE: &str = "probe";
