@@ -1,0 +1,1 @@
+//! Sequential and causal consistency, PRAM, session guarantees.
