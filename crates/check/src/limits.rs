@@ -28,15 +28,38 @@ pub struct Limits<'a> {
     /// Bytes that checkers hold at a time, by their own count.
     pub memory_bytes: u64,
     /// Asked every [`POLL_STEPS`] steps and at every large allocation.
-    pub poll: &'a (dyn Fn() -> Result<(), Exhausted> + Sync),
+    pub poll: &'a dyn Poll,
+}
+
+/// Whoever knows whether there is time and memory left.
+pub trait Poll: Sync {
+    /// Asks.
+    ///
+    /// # Errors
+    /// If the work must stop; says why.
+    fn poll(&self) -> Result<(), Exhausted>;
+}
+
+impl<F: Fn() -> Result<(), Exhausted> + Sync> Poll for F {
+    fn poll(&self) -> Result<(), Exhausted> {
+        self()
+    }
 }
 
 /// Steps between two polls.
 pub const POLL_STEPS: u64 = 1024;
 
+struct NoLimit;
+
+impl Poll for NoLimit {
+    fn poll(&self) -> Result<(), Exhausted> {
+        Ok(())
+    }
+}
+
 impl Default for Limits<'_> {
     fn default() -> Self {
-        Limits { steps: u64::MAX, memory_bytes: u64::MAX, poll: &|| Ok(()) }
+        Limits { steps: u64::MAX, memory_bytes: u64::MAX, poll: &NoLimit }
     }
 }
 
@@ -86,7 +109,7 @@ impl<'a> Budget<'a> {
     /// If the budget is exhausted.
     pub fn poll(&self) -> Result<(), Exhausted> {
         match self.exhausted.load(Ordering::Relaxed) {
-            0 => (self.limits.poll)().map_err(|why| self.stop(why)),
+            0 => self.limits.poll.poll().map_err(|why| self.stop(why)),
             1 => Err(Exhausted::Time),
             2 => Err(Exhausted::Memory),
             _ => Err(Exhausted::Steps),

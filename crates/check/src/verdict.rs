@@ -98,6 +98,37 @@ pub struct Violation {
     pub refutation: Refutation,
 }
 
+impl Violation {
+    /// The same violation, with other ids: operation `n` becomes `ids[n]`. So what was found in a part of a history
+    /// ([`crate::history::History::restrict`]) is told of the whole.
+    ///
+    /// # Panics
+    /// If it names an operation beyond `ids`.
+    #[must_use]
+    pub fn renumber(mut self, ids: &[OpId]) -> Violation {
+        let new = |id: &mut OpId| *id = ids[id.at()];
+        self.ops.iter_mut().for_each(new);
+        match &mut self.refutation {
+            Refutation::Cycle(edges) => edges.iter_mut().for_each(|edge| {
+                new(&mut edge.from);
+                new(&mut edge.to);
+            }),
+            Refutation::Stuck(stuck) => {
+                stuck.order.iter_mut().for_each(new);
+                stuck.blocked.iter_mut().for_each(|(id, _)| new(id));
+            }
+            Refutation::Fact | Refutation::Implied(_) => {}
+        }
+        self
+    }
+
+    /// What a stronger level's violation is, given this one of `weaker`.
+    #[must_use]
+    pub fn implied_by(&self, weaker: Level) -> Violation {
+        Violation { refutation: Refutation::Implied(weaker), ..self.clone() }
+    }
+}
+
 /// What proves a violation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refutation {
