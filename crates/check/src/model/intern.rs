@@ -33,6 +33,15 @@ impl Interner {
         &self.values[id as usize]
     }
 
+    /// A value in words, as the name of an object: nothing for nil.
+    ///
+    /// # Panics
+    /// If the number was not given by this interner.
+    pub fn name(&self, id: u32) -> String {
+        let value = self.value(id);
+        if value.is_nil() { String::new() } else { value.to_string() }
+    }
+
     /// How many values there are.
     pub fn len(&self) -> usize {
         self.values.len()

@@ -5,11 +5,38 @@
 //!
 //! **Invariant:** `step` is deterministic, and a call whose result is not seen is legal in every state.
 
+mod chain;
+mod counter;
+mod fenced_lock;
 mod intern;
+mod kind;
+mod kv;
+mod leaderboard;
+mod misfit;
+mod multi_register;
+mod mutex;
+mod ordered;
+mod priority_queue;
+mod queue;
+mod rate_limiter;
 mod register;
+mod set;
+mod stack;
 
+pub use counter::Counter;
+pub use fenced_lock::FencedLock;
 pub use intern::Interner;
+pub use kind::{Kind, NoSuchKind, Visitor};
+pub use kv::Kv;
+pub use leaderboard::Leaderboard;
+pub use multi_register::MultiRegister;
+pub use mutex::Mutex;
+pub use priority_queue::PriorityQueue;
+pub use queue::Queue;
+pub use rate_limiter::{Algorithm, RateLimiter};
 pub use register::Register;
+pub use set::Set;
+pub use stack::Stack;
 
 use crate::history::{History, Op, OpId, Outcome, Point, SessionId};
 use std::fmt::Debug;

@@ -49,17 +49,12 @@ impl Model for Register {
             "write" | "w" | "put" | "set" => What::Write(self.number(&op.input)),
             "delete" => What::Write(None),
             "cas" | "compare-and-set" => {
-                let Some((old, new)) = op.input.as_pair() else {
-                    let (f, given) = (op.f.to_string(), op.input.to_string());
-                    return Err(Misfit::WrongValue { model: Self::NAME, f, wanted: "[old new]", given });
-                };
+                let wrong = || Misfit::value::<Self>(op, "[old new]", &op.input);
+                let (old, new) = op.input.as_pair().ok_or_else(wrong)?;
                 let done = op.outcome != Outcome::Ok || op.output != Value::Bool(false);
                 What::Cas { old: self.number(old), new: self.number(new), done }
             }
-            f => {
-                let known = "read, write, cas and delete";
-                return Err(Misfit::UnknownFunction { model: Self::NAME, f: f.to_owned(), known });
-            }
+            _ => return Err(Misfit::function::<Self>(op, "read, write, cas and delete")),
         };
         Ok(Call { object: self.objects.id(&op.key), what })
     }
@@ -69,8 +64,7 @@ impl Model for Register {
     }
 
     fn object_name(&self, object: u32) -> String {
-        let name = self.objects.value(object);
-        if name.is_nil() { String::new() } else { name.to_string() }
+        self.objects.name(object)
     }
 
     fn initial(&self) -> Option<u32> {
