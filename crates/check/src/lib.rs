@@ -17,6 +17,7 @@
 //! | [`order`] | sequential and causal consistency, PRAM, session guarantees |
 //! | [`txn`] | transactions: anomalies and isolation levels |
 //! | [`workload`] | checks of one invariant: bank, counter, set, queue, unique ids |
+//! | [`generate`] | histories made up for tests and measurements, right and with known faults |
 //! | [`stream`] | checks in bounded memory of histories that do not fit |
 //! | [`explain`] | the smallest part that fails, in words and drawn; the independent verifier |
 //! | [`judge`] | everything about one history: the strongest level that held |
@@ -30,6 +31,7 @@
 
 pub mod explain;
 pub mod format;
+pub mod generate;
 pub mod history;
 pub mod judge;
 pub mod level;

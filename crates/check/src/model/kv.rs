@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// | `cas` (`compare-and-set`) | `[old new]` | `false` if it was not `old`, else anything |
 ///
 /// Where the history does not name the key apart, the input begins with it: `get` of `k`, `put` of `[k value]`, `cas` of
-/// `[k old new]`. Numbers, truth values and keywords count as the texts that they are written as.
+/// `[k old new]` or `[k [old new]]`; if it does not either, there is one key, without a name. Numbers, truth values and keywords count as the texts that they are written as.
 #[derive(Clone, Debug, Default)]
 pub struct Kv {
     keys: Interner,
@@ -119,17 +119,21 @@ impl Hash for Text {
 const FUNCTIONS: &str = "get, put, append, delete and cas";
 
 /// The key and what is left of the input.
-fn keyed(op: &Op, has_argument: bool) -> Result<(&Value, &[Value]), Misfit> {
-    if !op.key.is_nil() {
-        return Ok((&op.key, std::slice::from_ref(&op.input)));
-    }
+fn keyed(op: &Op, has_argument: bool) -> (&Value, &[Value]) {
+    const UNNAMED: &Value = &Value::Nil;
+    let whole = std::slice::from_ref(&op.input);
     match &op.input {
-        Value::List(values) if has_argument => {
-            let wrong = || Misfit::value::<Kv>(op, "a key, and [key value] if none stands apart", &op.input);
-            values.split_first().ok_or_else(wrong)
-        }
-        key if !has_argument => Ok((key, &[])),
-        given => Err(Misfit::value::<Kv>(op, "[key value], as no key stands apart", given)),
+        _ if !op.key.is_nil() => (&op.key, whole),
+        key if !has_argument => (key, &[]),
+        Value::List(values) => match &**values {
+            // A pair is a key with a value, but for a comparison that of two values.
+            [old, new] if op.f.starts_with('c') && old.as_list().is_none() && new.as_list().is_none() => {
+                (UNNAMED, whole)
+            }
+            [key, arguments @ ..] => (key, arguments),
+            [] => (UNNAMED, whole),
+        },
+        _ => (UNNAMED, whole),
     }
 }
 
@@ -177,7 +181,7 @@ impl Model for Kv {
     fn parse(&mut self, op: &Op) -> Result<Call, Misfit> {
         let f = &*op.f;
         let has_argument = !matches!(f, "get" | "read" | "r" | "delete" | "remove" | "del");
-        let (key, arguments) = keyed(op, has_argument)?;
+        let (key, arguments) = keyed(op, has_argument);
         let object = self.keys.id(key);
         let what = match f {
             // What stands in its result repeats the key where no key stands apart.
