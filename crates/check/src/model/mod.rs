@@ -77,12 +77,36 @@ pub trait Model: Clone + Send + Sync {
         format!("{state:?}")
     }
 
+    /// What is kept, so that methods which look at accesses alone know what they mean.
+    fn discipline(&self) -> Discipline {
+        Discipline::Other
+    }
+
     /// What the call says about values, whatever the state; see [`Access`]. If its result is not `seen`, only what it
     /// changes in any state. Gives false if that does not say everything: then only a search decides.
     fn accesses(&self, call: &Self::Call, seen: bool, out: &mut Vec<Access>) -> bool {
         let _ = (call, seen, out);
         false
     }
+}
+
+/// What kind of object a model describes. [`Access::Remove`] alone does not say which value had to come out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Discipline {
+    /// Holds one value; nothing else is known of it.
+    Register,
+    /// Gives out the value that was put in first. Removal and finding it empty are all that looks at it.
+    Fifo,
+    /// Gives out the value that was put in last.
+    Lifo,
+    /// Gives out a value of the smallest priority; any one of several.
+    Priority,
+    /// Holds elements without order, each once; adding one again changes nothing.
+    Set,
+    /// Holds elements in the order in which they were added.
+    List,
+    /// Anything else.
+    Other,
 }
 
 /// What a call writes or sees. Numbers of values are those of the model's interner, per model, not per object.
