@@ -164,6 +164,13 @@ impl Builder {
         self.states[*id as usize].open.map(|at| at as usize)
     }
 
+    /// What a process has called that has not returned: the function and the arguments, which may be changed until then.
+    pub fn open_input(&mut self, process: &str) -> Option<(&str, &mut Value)> {
+        let at = self.open(process)?;
+        let (op, ..) = &mut self.ops[at];
+        Some((&op.f, &mut op.input))
+    }
+
     /// A process calls.
     ///
     /// # Errors
