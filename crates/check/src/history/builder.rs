@@ -95,7 +95,7 @@ pub struct Return {
 }
 
 /// Collects calls and returns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Builder {
     order: Order,
     next: i64,
@@ -115,7 +115,7 @@ struct State {
     generation: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Names {
     ids: FxHashMap<Arc<str>, u32>,
     names: Vec<Arc<str>>,

@@ -10,9 +10,11 @@
 //! Source: Herlihy & Wing 1990 §2; Jepsen's history format for the outcomes.
 
 mod builder;
+mod recorder;
 mod value;
 
 pub use builder::{Builder, Call, MAX_OPS, Misuse, Return, Stamp};
+pub use recorder::{ActiveFault, Client, Pending, Recorder};
 pub use value::Value;
 
 use std::fmt;
