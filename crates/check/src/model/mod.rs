@@ -46,7 +46,8 @@ use std::hash::Hash;
 pub trait Model: Clone + Send + Sync {
     /// One object's state.
     type State: Clone + Eq + Hash + Debug + Send + Sync;
-    /// One operation, parsed: arguments and, if it is known, result.
+    /// One operation, parsed: arguments and, if it is known, result. Its `Debug` form shows all of it, as a derived one does:
+    /// calls that print alike are taken to act alike.
     type Call: Clone + Debug + Send + Sync;
 
     /// For the command line and reports.
@@ -71,6 +72,20 @@ pub trait Model: Clone + Send + Sync {
     /// The state after a call, or nothing if the call cannot give its result here. If the result is not `seen`, every
     /// call is legal, and a call that would fail leaves the state as it is.
     fn step(&self, state: &Self::State, call: &Self::Call, seen: bool) -> Option<Self::State>;
+
+    /// Whether the call leaves every state as it is. May be false for a call that does: then it is only searched more slowly.
+    fn reads_only(&self, call: &Self::Call, seen: bool) -> bool {
+        let mut accesses = Vec::new();
+        self.accesses(call, seen, &mut accesses)
+            && accesses.iter().all(|access| {
+                matches!(access, Access::Read { .. } | Access::Empty { .. } | Access::Saw { .. })
+            })
+    }
+
+    /// About how many bytes a state takes, for the memory limit.
+    fn state_bytes(&self, state: &Self::State) -> usize {
+        std::mem::size_of_val(state)
+    }
 
     /// A state, for people.
     fn show_state(&self, state: &Self::State) -> String {
