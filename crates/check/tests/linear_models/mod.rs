@@ -192,6 +192,9 @@ impl Model for Few {
     fn accesses(&self, call: &Self::Call, seen: bool, out: &mut Vec<Access>) -> bool {
         self.inner.accesses(call, seen, out)
     }
+    fn reads_only(&self, call: &Self::Call, seen: bool) -> bool {
+        self.inner.reads_only(call, seen)
+    }
 }
 
 /// For models of one object that no history is parsed for.
