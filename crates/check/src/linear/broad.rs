@@ -14,7 +14,9 @@ use super::configs::{Config, Configs};
 use super::end::{Dead, End};
 use super::machine::INITIAL;
 use super::moves::{Moves, Space};
+use super::order::{HIDDEN, straighten};
 use super::spent::NOTHING;
+use super::timeline::Kind;
 use super::trail::{ROOT, Trail};
 use super::window::{Window, place};
 use crate::limits::{Budget, Exhausted, Held};
@@ -25,6 +27,8 @@ use crate::model::Model;
 struct Head {
     state: u32,
     spent: u32,
+    /// Overwrites that come before this operation are free.
+    freed: u32,
     /// In the trail.
     link: u32,
     /// How many operations were placed.
@@ -81,6 +85,8 @@ pub struct Broad<'a> {
     arrived: Configs<'a>,
     trail: Trail<'a>,
     moves: Moves,
+    /// Room for the slots of free overwrites.
+    free: Vec<u64>,
     placed: usize,
 }
 
@@ -89,7 +95,10 @@ impl<'a> Broad<'a> {
     pub fn new<M: Model>(space: &Space<'a, M>) -> Result<Self, Exhausted> {
         let (words, budget) = (space.timeline.words, space.budget);
         let mut crowd = Crowd::new(words, budget)?;
-        crowd.push(Head { state: INITIAL, spent: NOTHING, link: ROOT, placed: 0 }, &vec![0; words])?;
+        crowd.push(
+            Head { state: INITIAL, spent: NOTHING, freed: 0, link: ROOT, placed: 0 },
+            &vec![0; words],
+        )?;
         Ok(Broad {
             window: Window::new(space.timeline),
             crowd,
@@ -98,6 +107,7 @@ impl<'a> Broad<'a> {
             arrived: Configs::new(words, budget)?,
             trail: Trail::new(budget)?,
             moves: Moves::default(),
+            free: vec![0; words],
             placed: 0,
         })
     }
@@ -116,6 +126,7 @@ impl<'a> Broad<'a> {
             if self.next.heads.is_empty() {
                 let farthest = self.crowd.heads.iter().rev().max_by_key(|head| head.placed);
                 let order = farthest.map_or_else(Vec::new, |head| self.trail.order(head.link));
+                let order = straighten(space.timeline, &order);
                 return Ok(Some(End::Dead(Dead { order, front: self.window.front() })));
             }
             self.window.advance();
@@ -126,7 +137,7 @@ impl<'a> Broad<'a> {
             }
         }
         let link = self.crowd.heads.first().map_or(ROOT, |head| head.link);
-        Ok(Some(End::Order(self.trail.order(link))))
+        Ok(Some(End::Order(straighten(space.timeline, &self.trail.order(link)))))
     }
 
     /// Fills `next` from `crowd`. False if there are too many.
@@ -137,6 +148,8 @@ impl<'a> Broad<'a> {
         let front = self.window.front_op();
         let (word, bit) = place(self.window.front_slot());
         let mut done = vec![0; space.timeline.words];
+        let is_overwrite = space.timeline.kind(front) == Kind::Overwrite;
+        let came = self.crowd.heads.len();
         let mut at = 0;
         while at < self.crowd.heads.len() {
             space.budget.step(1)?;
@@ -153,9 +166,14 @@ impl<'a> Broad<'a> {
                 self.arrive(space, head, &mut done)?;
                 continue;
             }
-            let config = Config { front: 0, state: head.state, spent: head.spent, done: &done };
-            if !self.visited.insert(config, &space.spent)? {
+            if !insert(&mut self.visited, &self.window, space, (&head, &done, &mut self.free))? {
                 continue;
+            }
+            // What a move leads to need not pass: to pass first and to move later is the same.
+            if is_overwrite && front < head.freed && at <= came {
+                let link = self.trail.push(head.link, front | HIDDEN)?;
+                done[word] |= bit;
+                self.arrive(space, Head { link, placed: head.placed + 1, ..head }, &mut done)?;
             }
             let after = space.machine.step(head.state, front)?;
             self.moves.find(space, &self.window, (head.state, head.spent, &done), after.is_some())?;
@@ -163,7 +181,8 @@ impl<'a> Broad<'a> {
             if let Some(state) = after {
                 let link = self.trail.push(head.link, front)?;
                 done[word] |= bit;
-                let head = Head { state, link, placed: head.placed + 1, ..head };
+                let freed = if is_overwrite { self.called(space) } else { head.freed };
+                let head = Head { state, freed, link, placed: head.placed + 1, ..head };
                 self.arrive(space, head, &mut done)?;
             }
         }
@@ -203,7 +222,9 @@ impl<'a> Broad<'a> {
             let state = space.machine.step(head.state, op)?.expect("only legal moves are found");
             let slot = space.timeline.slot[op as usize];
             let link = self.trail.push(head.link, op)?;
-            let head = Head { state, link, placed: head.placed + 1, ..head };
+            let is_overwrite = space.timeline.kind(op) == Kind::Overwrite;
+            let freed = if is_overwrite { self.called(space) } else { head.freed };
+            let head = Head { state, freed, link, placed: head.placed + 1, ..head };
             if space.timeline.is_certain(op) {
                 let (word, bit) = place(slot);
                 done[word] |= bit;
@@ -225,12 +246,14 @@ impl<'a> Broad<'a> {
         done: &mut [u64],
     ) -> Result<(), Exhausted> {
         let (word, bit) = place(self.window.front_slot());
+        let is_new = insert(&mut self.arrived, &self.window, space, (&head, done, &mut self.free))?;
         done[word] &= !bit;
-        let config = Config { front: 0, state: head.state, spent: head.spent, done };
-        if self.arrived.insert(config, &space.spent)? {
-            self.next.push(head, done)?;
-        }
-        Ok(())
+        if is_new { self.next.push(head, done) } else { Ok(()) }
+    }
+
+    /// How many operations were called before the front.
+    fn called<M: Model>(&self, space: &Space<'a, M>) -> u32 {
+        space.timeline.called[self.window.front() as usize]
     }
 
     /// Those that spent less come first, so that they cover others.
@@ -248,4 +271,17 @@ impl<'a> Broad<'a> {
         std::mem::swap(&mut self.crowd, &mut self.next);
         Ok(())
     }
+}
+
+/// Adds a configuration at the front, unless it is covered. Says whether it was added.
+fn insert<M: Model>(
+    configs: &mut Configs<'_>,
+    window: &Window<'_>,
+    space: &Space<'_, M>,
+    (head, done, free): (&Head, &[u64], &mut [u64]),
+) -> Result<bool, Exhausted> {
+    window.free(done, head.freed, free);
+    let (front, overwrites) = (window.front(), window.overwrites());
+    let config = Config { front, state: head.state, spent: head.spent, done, free, overwrites };
+    configs.insert(config, &space.spent)
 }

@@ -4,7 +4,8 @@
 //! the front is placed, so the front and one bit for each slot say which certain operations are; see
 //! [`Timeline`](super::timeline::Timeline) and [`Spent`]. Of two configurations that differ only in the operations of
 //! unknown outcome that they spent, the one that spent fewer can do whatever the other can; so asking for a configuration finds
-//! one that spent no more.
+//! one that spent no more. In the same way an overwrite that is free (see [`Moves`](super::moves::Moves)) can do whatever one
+//! that is placed or not placed can.
 //!
 //! Source: Lowe, *Testing for linearizability*, 2017 §4 (the memo of visited configurations). Deviations: the window and the
 //! comparison of what is spent.
@@ -24,11 +25,15 @@ pub struct Config<'c> {
     pub spent: SpentId,
     /// For each slot whether the operation that holds it at the front is placed.
     pub done: &'c [u64],
+    /// For each slot whether it holds a free overwrite.
+    pub free: &'c [u64],
+    /// For each slot whether it holds an overwrite.
+    pub overwrites: &'c [u64],
 }
 
 /// A set of them.
 pub struct Configs<'a> {
-    /// Front and state, then the words of `done`, for one after the other.
+    /// Front and state, then the words of `done` and of `free`, for one after the other.
     keys: Vec<u64>,
     spent: Vec<SpentId>,
     /// Words of one key.
@@ -43,7 +48,7 @@ impl<'a> Configs<'a> {
     /// None yet. All have this many words.
     pub fn new(words: usize, budget: &'a Budget<'a>) -> Result<Self, Exhausted> {
         let (index, held) = (Index::new(budget)?, budget.hold(0)?);
-        Ok(Configs { keys: Vec::new(), spent: Vec::new(), stride: words + 1, index, held, paid: 0 })
+        Ok(Configs { keys: Vec::new(), spent: Vec::new(), stride: 2 * words + 1, index, held, paid: 0 })
     }
 
     /// How many there are.
@@ -70,6 +75,7 @@ impl<'a> Configs<'a> {
         self.index.add(hash, self.spent.len() as u32)?;
         self.keys.push(head(config));
         self.keys.extend(config.done);
+        self.keys.extend(config.free);
         self.spent.push(config.spent);
         Ok(true)
     }
@@ -83,9 +89,14 @@ impl<'a> Configs<'a> {
 
     fn find(&self, hash: u32, config: Config<'_>, spent: &Spent<'_>) -> bool {
         let is = |at: u32| {
-            let at = at as usize;
-            let key = &self.keys[at * self.stride..][..self.stride];
-            key[0] == head(config) && key[1..] == *config.done && spent.within(self.spent[at], config.spent)
+            let key = &self.keys[at as usize * self.stride..][..self.stride];
+            let (done, free) = key[1..].split_at(config.done.len());
+            key[0] == head(config)
+                && (0..done.len()).all(|word| {
+                    let differs = (config.done[word] ^ done[word]) | (config.free[word] & !free[word]);
+                    differs & !free[word] == 0
+                })
+                && spent.within(self.spent[at as usize], config.spent)
         };
         self.index.find(hash, is).is_some()
     }
@@ -95,11 +106,10 @@ fn head(config: Config<'_>) -> u64 {
     u64::from(config.front) << 32 | u64::from(config.state)
 }
 
+/// Of what those that cover one another have in common.
 fn hash(config: Config<'_>) -> u32 {
-    match config.done {
-        [word] => hash_of(&(head(config), *word)),
-        words => hash_of(&(head(config), words)),
-    }
+    let word = |at: usize| config.done[at] & !config.overwrites[at];
+    (1..config.done.len()).fold(hash_of(&(head(config), word(0))), |hash, at| hash_of(&(hash, word(at))))
 }
 
 #[cfg(test)]
@@ -116,12 +126,17 @@ mod tests {
         let b = spent.with(NOTHING, 1).unwrap();
         let ab = spent.with(a, 1).unwrap();
         let mut configs = Configs::new(2, &budget).unwrap();
-        let config = |spent| Config { front: 3, state: 4, spent, done: &[1, 2] };
+        let [free, overwrites] = [&[0b1000, 0], &[0b1_1000, 0]];
+        let config = |spent| Config { front: 3, state: 4, spent, done: &[1, 2], free, overwrites };
         assert_eq!(configs.insert(config(a), &spent), Ok(true));
         assert_eq!(configs.insert(config(ab), &spent), Ok(false));
         assert!(!configs.covers(config(b), &spent) && !configs.covers(config(NOTHING), &spent));
         assert_eq!(configs.insert(config(b), &spent), Ok(true));
         assert!(!configs.covers(Config { done: &[1, 3], ..config(ab) }, &spent));
+        assert!(configs.covers(Config { done: &[0b1001, 2], free: &[0, 0], ..config(ab) }, &spent));
+        assert!(configs.covers(Config { free: &[0, 0], ..config(ab) }, &spent));
+        assert!(!configs.covers(Config { free: &[0b1_1000, 0], ..config(ab) }, &spent));
+        assert!(!configs.covers(Config { done: &[0b1_0001, 2], ..config(ab) }, &spent));
         assert!(!configs.covers(Config { front: 4, ..config(ab) }, &spent));
         assert!(!configs.covers(Config { state: 3, ..config(ab) }, &spent));
         configs.clear();

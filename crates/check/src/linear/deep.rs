@@ -14,8 +14,9 @@ use super::configs::{Config, Configs};
 use super::end::{Dead, End};
 use super::machine::INITIAL;
 use super::moves::{Moves, Space};
+use super::order::{HIDDEN, straighten};
 use super::spent::{NOTHING, SpentId};
-use super::timeline::Timeline;
+use super::timeline::{Kind, Timeline};
 use super::window::{Window, place};
 use crate::limits::{Exhausted, Held};
 use crate::model::Model;
@@ -23,6 +24,7 @@ use crate::model::Model;
 /// How an operation was placed, and all that is needed to take it back.
 #[derive(Clone, Copy)]
 struct Frame {
+    /// With [`HIDDEN`] if it passed its return as a free overwrite.
     op: u32,
     /// Before it.
     front: u32,
@@ -30,11 +32,15 @@ struct Frame {
     state: u32,
     /// Before it.
     spent: SpentId,
+    /// Before it.
+    freed: u32,
     /// Which of the moves to try after it; [`FORCED`] if there was no choice.
     next: u32,
 }
 
 const FORCED: u32 = u32::MAX;
+/// So many returns are looked at to guess what goes better.
+const FORESIGHT: usize = 64;
 /// The memo of failures is dropped at this size when the search goes farther than ever before: it will hardly come back.
 const FAILED_MAX: usize = 1 << 16;
 
@@ -45,6 +51,10 @@ pub struct Deep<'a> {
     state: u32,
     spent: SpentId,
     done: Vec<u64>,
+    /// Overwrites that come before this operation are free.
+    freed: u32,
+    /// Room for the slots of free overwrites.
+    free: Vec<u64>,
     frames: Vec<Frame>,
     /// Which of the moves to try here.
     next: u32,
@@ -65,6 +75,8 @@ impl<'a> Deep<'a> {
             state: INITIAL,
             spent: NOTHING,
             done: vec![0; timeline.words],
+            freed: 0,
+            free: vec![0; timeline.words],
             frames: Vec::new(),
             next: 0,
             failed: Configs::new(timeline.words, budget)?,
@@ -91,18 +103,19 @@ impl<'a> Deep<'a> {
         loop {
             space.budget.step(1)?;
             if self.window.is_at_end() {
-                return Ok(Some(End::Order(self.frames.iter().map(|frame| frame.op).collect())));
+                let order: Vec<u32> = self.frames.iter().map(|frame| frame.op).collect();
+                return Ok(Some(End::Order(straighten(self.timeline, &order))));
             }
             if let Some((op, state)) = self.choose(space)? {
                 self.place(space, op, state, self.next + 1)?;
                 self.settle(space)?;
                 self.next = 0;
-                if self.window.is_at_end() || !self.failed.covers(self.config(), &space.spent) {
+                if !self.has_failed(space) {
                     continue;
                 }
             } else {
-                let (front, state, spent) = (self.window.front(), self.state, self.spent);
-                let config = Config { front, state, spent, done: &self.done };
+                self.window.free(&self.done, self.freed, &mut self.free);
+                let config = config(&self.window, (self.state, self.spent), (&self.done, &self.free));
                 self.failed.insert(config, &space.spent)?;
                 stalled += 1;
             }
@@ -114,7 +127,7 @@ impl<'a> Deep<'a> {
             }
             if !self.go_back() {
                 let front = self.best.front;
-                let order = std::mem::take(&mut self.best.order);
+                let order = straighten(self.timeline, &std::mem::take(&mut self.best.order));
                 return Ok(Some(End::Dead(Dead { order, front })));
             }
             if stalled > patience {
@@ -123,24 +136,60 @@ impl<'a> Deep<'a> {
         }
     }
 
-    fn config(&self) -> Config<'_> {
-        Config { front: self.window.front(), state: self.state, spent: self.spent, done: &self.done }
+    /// Whether it is known that everything fails from here.
+    fn has_failed<M: Model>(&mut self, space: &Space<'a, M>) -> bool {
+        if self.window.is_at_end() || self.failed.len() == 0 {
+            return false;
+        }
+        self.window.free(&self.done, self.freed, &mut self.free);
+        let config = config(&self.window, (self.state, self.spent), (&self.done, &self.free));
+        self.failed.covers(config, &space.spent)
     }
 
     /// The next move to try here, with the state after it.
     fn choose<M: Model>(&mut self, space: &mut Space<'a, M>) -> Result<Option<(u32, u32)>, Exhausted> {
         let front = self.window.front_op();
-        if self.next == 0 {
-            if let Some(state) = space.machine.step(self.state, front)? {
-                return Ok(Some((front, state)));
+        let after = space.machine.step(self.state, front)?;
+        let is_free = self.timeline.kind(front) == Kind::Overwrite && front < self.freed;
+        if self.next < 2 {
+            let after = after.map(|state| (front, state));
+            let pass = is_free.then_some((front | HIDDEN, self.state));
+            let choice = match (after, pass) {
+                (Some(place), Some(pass)) => {
+                    let prefers_pass = !self.prefers(space, place.1, self.state)?;
+                    Some(if prefers_pass == (self.next == 0) { pass } else { place })
+                }
+                (place, _) if self.next == 0 => place,
+                _ => None,
+            };
+            if choice.is_some() {
+                return Ok(choice);
             }
-            self.next = 1;
+            self.next = 2;
         }
-        let is_legal = space.machine.look(self.state, front)?.is_legal;
-        self.moves.find(space, &self.window, (self.state, self.spent, &self.done), is_legal)?;
-        let Some(op) = self.moves.ops().nth(self.next as usize - 1) else { return Ok(None) };
+        self.moves.find(space, &self.window, (self.state, self.spent, &self.done), after.is_some())?;
+        let Some(op) = self.moves.ops().nth(self.next as usize - 2) else { return Ok(None) };
         let state = space.machine.step(self.state, op)?;
         Ok(Some((op, state.expect("only legal moves are found"))))
+    }
+
+    /// Whether the operations that return next go better with one state than with another. A guess, that only decides what is
+    /// tried first.
+    fn prefers<M: Model>(&self, space: &mut Space<'a, M>, state: u32, over: u32) -> Result<bool, Exhausted> {
+        let front = self.window.front() as usize;
+        let called = self.timeline.called[front];
+        let next = &self.timeline.returns[front + 1..];
+        for op in next.iter().take(FORESIGHT).filter(|op| self.timeline.kind(**op) != Kind::Overwrite) {
+            let (word, bit) = place(self.timeline.slot[*op as usize]);
+            if *op < called && self.done[word] & bit != 0 {
+                continue;
+            }
+            let better = space.machine.look(state, *op)?.is_legal;
+            if better != space.machine.look(over, *op)?.is_legal {
+                return Ok(better);
+            }
+        }
+        Ok(false)
     }
 
     fn place<M: Model>(
@@ -150,16 +199,20 @@ impl<'a> Deep<'a> {
         state: u32,
         next: u32,
     ) -> Result<(), Exhausted> {
-        let frame = Frame { op, front: self.window.front(), state: self.state, spent: self.spent, next };
-        let slot = self.timeline.slot[op as usize];
-        if self.timeline.is_certain(op) {
+        let (front, freed) = (self.window.front(), self.freed);
+        self.frames.push(Frame { op, front, state: self.state, spent: self.spent, freed, next });
+        let real = op & !HIDDEN;
+        let slot = self.timeline.slot[real as usize];
+        if self.timeline.is_certain(real) {
             let (word, bit) = place(slot);
             self.done[word] |= bit;
         } else {
             self.spent = space.spent.with(self.spent, slot)?;
         }
         self.state = state;
-        self.frames.push(frame);
+        if op == real && self.timeline.kind(op) == Kind::Overwrite {
+            self.freed = self.timeline.called[front as usize];
+        }
         Ok(())
     }
 
@@ -206,10 +259,12 @@ impl<'a> Deep<'a> {
                 let (word, bit) = place(self.window.front_slot());
                 self.done[word] |= bit;
             }
-            if self.timeline.is_certain(frame.op) {
-                self.take_bit(self.timeline.slot[frame.op as usize]);
+            let op = frame.op & !HIDDEN;
+            if self.timeline.is_certain(op) {
+                self.take_bit(self.timeline.slot[op as usize]);
             }
-            (self.state, self.spent, self.next) = (frame.state, frame.spent, frame.next);
+            (self.state, self.spent) = (frame.state, frame.spent);
+            (self.freed, self.next) = (frame.freed, frame.next);
             self.best.common = self.best.common.min(self.frames.len());
             if frame.next != FORCED {
                 return true;
@@ -217,6 +272,14 @@ impl<'a> Deep<'a> {
         }
         false
     }
+}
+
+fn config<'c>(
+    window: &'c Window<'_>,
+    (state, spent): (u32, SpentId),
+    (done, free): (&'c [u64], &'c [u64]),
+) -> Config<'c> {
+    Config { front: window.front(), state, spent, done, free, overwrites: window.overwrites() }
 }
 
 /// The farthest that a search came.

@@ -40,7 +40,7 @@ impl<'a, M: Model> Machine<'a, M> {
         timeline: &'a Timeline<'a>,
         budget: &'a Budget<'a>,
     ) -> Result<Self, Exhausted> {
-        let classes = timeline.reads_only.len();
+        let classes = timeline.kinds.len();
         let row = if classes <= CLASSES_MAX { classes } else { 0 };
         let (states, table) = (Vec::new(), Vec::new());
         let (index, held) = (Index::new(budget)?, budget.hold(0)?);

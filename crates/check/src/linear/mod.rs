@@ -17,6 +17,7 @@ mod fast;
 mod index;
 mod machine;
 mod moves;
+mod order;
 mod search;
 mod spent;
 mod stuck;

@@ -7,12 +7,23 @@
 //! **Invariant:** no two operations that are open at the same time share a slot.
 
 use crate::limits::{Budget, Exhausted, Held};
-use crate::model::{Item, Model};
+use crate::model::{Access, Item, Model};
 use rustc_hash::FxHashMap;
 use std::fmt::Write;
 
 /// A rank of what never returns.
 pub const NEVER: u32 = u32::MAX;
+
+/// What a call does to states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Leaves every state as it is.
+    Read,
+    /// Is legal in every state, and always leads to the same.
+    Overwrite,
+    /// Neither is known.
+    Other,
+}
 
 /// The operations of one object that may matter, numbered by call. Pure reads whose result nobody saw are left out.
 pub struct Timeline<'a> {
@@ -30,8 +41,8 @@ pub struct Timeline<'a> {
     pub maybe: Vec<Vec<u32>>,
     /// Each one's class.
     pub class: Vec<u32>,
-    /// For each class whether it leaves every state as it is.
-    pub reads_only: Vec<bool>,
+    /// What the calls of each class do to states.
+    pub kinds: Vec<Kind>,
     /// How many words of 64 slots there are; at least one.
     pub words: usize,
     _held: Held<'a, 'a>,
@@ -55,7 +66,7 @@ impl<'a> Timeline<'a> {
             slot: Vec::new(),
             maybe: Vec::new(),
             class: Vec::with_capacity(items.len()),
-            reads_only: Vec::new(),
+            kinds: Vec::new(),
             words: 1,
             _held: held,
         };
@@ -64,7 +75,10 @@ impl<'a> Timeline<'a> {
         Ok(timeline)
     }
 
+    /// Gives classes to all, and leaves out what makes no difference.
     fn classify<M: Model>(&mut self, model: &M, items: &[Item<M::Call>], by_call: &[u32]) {
+        let object = items.first().and_then(|item| model.object(&item.call));
+        let object = object.filter(|_| items.iter().all(|item| model.object(&item.call) == object));
         let mut classes: FxHashMap<(bool, Box<str>), u32> = FxHashMap::default();
         let mut key = (false, String::new().into_boxed_str());
         for at in by_call {
@@ -76,14 +90,14 @@ impl<'a> Timeline<'a> {
             let class = match classes.get(&key) {
                 Some(class) => *class,
                 None => {
-                    let class = self.reads_only.len() as u32;
-                    self.reads_only.push(model.reads_only(&item.call, item.certain));
+                    let class = self.kinds.len() as u32;
+                    self.kinds.push(kind(model, item, object));
                     classes.insert(key.clone(), class);
                     class
                 }
             };
             // Whether a read happened whose result nobody saw makes no difference.
-            if item.certain || !self.reads_only[class as usize] {
+            if item.certain || self.kinds[class as usize] != Kind::Read {
                 self.items.push(*at);
                 self.class.push(class);
             }
@@ -137,9 +151,22 @@ impl<'a> Timeline<'a> {
         self.class[op as usize]
     }
 
-    /// Whether an operation leaves every state as it is.
-    pub fn is_read(&self, op: u32) -> bool {
-        self.reads_only[self.class(op) as usize]
+    /// What an operation does to states.
+    pub fn kind(&self, op: u32) -> Kind {
+        self.kinds[self.class(op) as usize]
+    }
+}
+
+/// What a call does to states. `object` is the only one that there is, if so: then a write to it makes the whole state.
+fn kind<M: Model>(model: &M, item: &Item<M::Call>, object: Option<u32>) -> Kind {
+    if model.reads_only(&item.call, item.certain) {
+        return Kind::Read;
+    }
+    let mut accesses = Vec::new();
+    let is_all = model.accesses(&item.call, item.certain, &mut accesses);
+    match accesses[..] {
+        [Access::Write { object: to, .. }] if is_all && object == Some(to) => Kind::Overwrite,
+        _ => Kind::Other,
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** `at[slot]` is the operation whose bit is set in `open`; moving forward and back again changes nothing.
 
-use super::timeline::Timeline;
+use super::timeline::{Kind, Timeline};
 
 /// The operations that are open at the front.
 pub struct Window<'a> {
@@ -16,6 +16,8 @@ pub struct Window<'a> {
     open: Vec<u64>,
     /// Those of them that hold reads.
     reads: Vec<u64>,
+    /// Those of them that hold overwrites.
+    overwrites: Vec<u64>,
     /// Which operation holds a slot.
     at: Vec<u32>,
     /// How many of each group that may have happened were called.
@@ -33,6 +35,7 @@ impl<'a> Window<'a> {
             front: 0,
             open: vec![0; words],
             reads: vec![0; words],
+            overwrites: vec![0; words],
             at: vec![0; words * 64],
             called: vec![0; timeline.maybe.len()],
             live: Vec::new(),
@@ -78,6 +81,24 @@ impl<'a> Window<'a> {
         self.reads[word]
     }
 
+    /// The slots that hold open overwrites that surely happened.
+    pub fn overwrites(&self) -> &[u64] {
+        &self.overwrites
+    }
+
+    /// The slots of overwrites that are not `done` and come before the operation `freed`.
+    pub fn free(&self, done: &[u64], freed: u32, free: &mut [u64]) {
+        for (word, free) in free.iter_mut().enumerate() {
+            *free = 0;
+            let mut rest = self.overwrites[word] & !done[word];
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                *free |= u64::from(self.op_at(word, bit) < freed) << bit;
+            }
+        }
+    }
+
     /// The operation that holds a slot.
     pub fn op_at(&self, word: usize, bit: u32) -> u32 {
         self.at[word * 64 + bit as usize]
@@ -91,10 +112,8 @@ impl<'a> Window<'a> {
     /// To the next return.
     pub fn advance(&mut self) {
         let returned = self.front_op();
-        let (word, bit) = place(self.front_slot());
-        self.open[word] &= !bit;
-        self.reads[word] &= !bit;
         debug_assert_eq!(self.at[self.front_slot() as usize], returned);
+        self.close_slot(returned);
         let from = self.timeline.called[self.front];
         self.front += 1;
         self.call_until_front(from);
@@ -132,9 +151,7 @@ impl<'a> Window<'a> {
     fn uncall(&mut self, op: u32) {
         let slot = self.timeline.slot[op as usize];
         if self.timeline.is_certain(op) {
-            let (word, bit) = place(slot);
-            self.open[word] &= !bit;
-            self.reads[word] &= !bit;
+            self.close_slot(op);
             return;
         }
         self.called[slot as usize] -= 1;
@@ -147,8 +164,19 @@ impl<'a> Window<'a> {
         let slot = self.timeline.slot[op as usize];
         let (word, bit) = place(slot);
         self.open[word] |= bit;
-        self.reads[word] |= if self.timeline.is_read(op) { bit } else { 0 };
+        match self.timeline.kind(op) {
+            Kind::Read => self.reads[word] |= bit,
+            Kind::Overwrite => self.overwrites[word] |= bit,
+            Kind::Other => {}
+        }
         self.at[slot as usize] = op;
+    }
+
+    fn close_slot(&mut self, op: u32) {
+        let (word, bit) = place(self.timeline.slot[op as usize]);
+        self.open[word] &= !bit;
+        self.reads[word] &= !bit;
+        self.overwrites[word] &= !bit;
     }
 }
 

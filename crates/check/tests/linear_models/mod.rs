@@ -193,7 +193,8 @@ impl Model for Few {
         self.inner.accesses(call, seen, out)
     }
     fn reads_only(&self, call: &Self::Call, seen: bool) -> bool {
-        self.inner.reads_only(call, seen)
+        let stays = |state| self.step(&state, call, seen).is_none_or(|next| next == state);
+        stays(None) && (0..self.domain as u32).all(|value| stays(Some(value)))
     }
 }
 
