@@ -6,6 +6,10 @@
 //!
 //! Source: Adya 1999; Kingsbury & Alvaro, *Elle*, VLDB 2020; Biswas & Enea, OOPSLA 2019.
 
+mod parse;
+
+pub use parse::{BadTxn, Flaw, MAX_MOPS, parse};
+
 use crate::history::{OpId, Outcome, Point, SessionId};
 use crate::model::Interner;
 use std::ops::Range;
@@ -85,7 +89,8 @@ pub struct Txns {
     pub txns: Vec<Txn>,
     /// All reads and writes, transaction after transaction.
     pub mops: Vec<Mop>,
-    /// The elements of all lists that were read.
+    /// The elements of all lists that were read. Reads share them: the longest list of a key is stored once, and its prefixes
+    /// start where it starts.
     pub elements: Vec<u32>,
     /// Names of keys.
     pub keys: Interner,
