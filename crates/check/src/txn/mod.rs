@@ -6,6 +6,7 @@
 //!
 //! Source: Adya 1999; Kingsbury & Alvaro, *Elle*, VLDB 2020; Biswas & Enea, OOPSLA 2019.
 
+pub mod isolation;
 mod parse;
 
 pub use parse::{BadTxn, Flaw, MAX_MOPS, parse};
