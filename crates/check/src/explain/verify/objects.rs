@@ -1,0 +1,191 @@
+//! Confirms verdicts about operations on objects.
+//!
+//! **Idea.** Who must come before whom is read off the history: by time, by session, and by values that only one operation wrote. A circle
+//! of such edges proves a violation. Any other proof is repeated by trying all orders of the operations that it names; what they show
+//! holds for the whole history only if they lean on nobody else ([`Keep::is_closed`]).
+
+use super::exhaust::some_order_of_objects;
+use super::operations::Operations;
+use super::{Check, Flaw, Objection, Why, implied, replay, views};
+use crate::explain::keep::Keep;
+use crate::history::{History, OpId, Order};
+use crate::level::Level;
+use crate::limits::Budget;
+use crate::model::{Access, BadOperation, Item, Model};
+use crate::verdict::{Edge, Refutation, Relation, Report, Verdict, Violation, Witness};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// A history, read anew as operations on objects.
+pub struct Objects<'h, M: Model>(Operations<'h, M>);
+
+impl<'h, M: Model> Objects<'h, M> {
+    /// Reads a history.
+    ///
+    /// # Errors
+    /// At the first operation that the model does not have.
+    pub fn new(model: M, history: &'h History) -> Result<Self, BadOperation> {
+        Operations::new(model, history).map(Objects)
+    }
+
+    /// What may be removed from this history.
+    pub fn keep(&self) -> Keep {
+        Keep::objects(&self.0.model, self.0.history, &self.0.items)
+    }
+
+    /// Checks every verdict of a report.
+    pub fn report(&self, report: &Report, budget: &Budget<'_>) -> Vec<(Level, Check)> {
+        super::report(report, &|level, verdict| self.verdict(level, verdict, budget))
+    }
+
+    /// Checks the certificate of one verdict.
+    pub fn verdict(&self, level: Level, verdict: &Verdict, budget: &Budget<'_>) -> Check {
+        self.confirm(level, verdict, budget).into()
+    }
+
+    fn confirm(&self, level: Level, verdict: &Verdict, budget: &Budget<'_>) -> Result<(), Objection> {
+        if let Some(answer) = implied(level, verdict) {
+            return answer;
+        }
+        match verdict {
+            Verdict::Unknown(_) => Err(Why::Undecided.into()),
+            Verdict::Holds(Witness::Orders(sequences)) => replay::orders(&self.0, level, sequences, budget),
+            Verdict::Holds(Witness::Views(views)) => views::views(&self.0, level, views, budget),
+            Verdict::Holds(Witness::Argument(_) | Witness::Implied(_)) => Err(Why::Argument.into()),
+            Verdict::Violated(violation) => self.violation(level, violation, budget),
+        }
+    }
+
+    fn violation(&self, level: Level, violation: &Violation, budget: &Budget<'_>) -> Result<(), Objection> {
+        violation.ops.iter().try_for_each(|op| self.0.known(*op))?;
+        match &violation.refutation {
+            Refutation::Cycle(edges) => {
+                let mut all_seen = true;
+                for (edge, next) in edges.iter().zip(edges.iter().cycle().skip(1)) {
+                    if edge.to != next.from {
+                        return Err(Flaw::NotClosed(edge.to).into());
+                    }
+                    named(violation, edge.from)?;
+                    all_seen &= self.edge(level, edge)?;
+                }
+                if edges.is_empty() {
+                    return Err(Flaw::WrongForm(level).into());
+                }
+                if all_seen && binds_all(level) {
+                    Ok(())
+                } else {
+                    self.exhaust(level, &violation.ops, budget)
+                }
+            }
+            Refutation::Stuck(stuck) => {
+                stuck.order.iter().try_for_each(|op| self.0.known(*op))?;
+                self.exhaust(level, &violation.ops, budget)
+            }
+            Refutation::Fact | Refutation::Implied(_) => self.exhaust(level, &violation.ops, budget),
+        }
+    }
+
+    /// Whether the history itself shows the edge; false if that cannot be told.
+    fn edge(&self, level: Level, edge: &Edge) -> Result<bool, Objection> {
+        let (from, to, relation) = (edge.from, edge.to, edge.relation);
+        let no_such_edge = || Err(Flaw::NoSuchEdge { from, to, relation }.into());
+        let (first, second) = (self.0.item(from)?, self.0.item(to)?);
+        let has = match relation {
+            Relation::Session => first.session == second.session && first.until < second.from,
+            Relation::RealTime if self.0.history.order != Order::RealTime => {
+                return Err(Flaw::NoRealTime.into());
+            }
+            Relation::RealTime if level != Level::Linearizable => return Err(Flaw::Permitted(level).into()),
+            Relation::RealTime => self.0.history.precedes(from, to),
+            Relation::WriteRead => return self.is_read_from(first, second).map_or_else(no_such_edge, Ok),
+            Relation::WriteWrite | Relation::ReadWrite | Relation::Derived => return Ok(false),
+        };
+        if has { Ok(true) } else { no_such_edge() }
+    }
+
+    /// Whether `reader` saw a value that only `writer` wrote: nothing if it saw no value of it at all.
+    fn is_read_from(&self, writer: &Item<M::Call>, reader: &Item<M::Call>) -> Option<bool> {
+        let (mut wrote, mut saw) = (Vec::new(), Vec::new());
+        let is_told = self.0.model.accesses(&writer.call, writer.certain, &mut wrote)
+            & self.0.model.accesses(&reader.call, reader.certain, &mut saw);
+        if !is_told {
+            return Some(false);
+        }
+        let mut seen = FxHashSet::default();
+        for access in &saw {
+            match access {
+                Access::Read { object, value: Some(value) } | Access::Remove { object, value } => {
+                    seen.insert((*object, *value));
+                }
+                Access::Saw { object, values, .. } => {
+                    seen.extend(values.iter().map(|value| (*object, *value)));
+                }
+                _ => {}
+            }
+        }
+        let shared: Vec<_> = wrote.iter().filter_map(written).filter(|value| seen.contains(value)).collect();
+        if shared.is_empty() {
+            return None;
+        }
+        let mut writers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+        let mut accesses = Vec::new();
+        for item in &self.0.items {
+            accesses.clear();
+            if !self.0.model.accesses(&item.call, item.certain, &mut accesses) {
+                return Some(false);
+            }
+            accesses.iter().filter_map(written).for_each(|value| *writers.entry(value).or_default() += 1);
+        }
+        Some(shared.iter().any(|value| writers[value] == 1))
+    }
+
+    /// Whether no order of the operations explains them, and the rest of the history cannot help.
+    fn exhaust(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
+        let happened: Vec<OpId> = ops.iter().copied().filter(|op| self.0.may_have_happened(*op)).collect();
+        let history = self.0.history;
+        let in_session = |a: OpId, b: OpId| history.op(a).session == history.op(b).session && a < b;
+        let any = |precedes: &dyn Fn(OpId, OpId) -> bool, eyes| {
+            some_order_of_objects(&self.0, &happened, precedes, eyes, budget)
+        };
+        let exists = match level {
+            Level::Linearizable if history.order != Order::RealTime => return Err(Flaw::NoRealTime.into()),
+            Level::Linearizable => any(&|a, b| history.precedes(a, b), None)?,
+            Level::Sequential => any(&in_session, None)?,
+            Level::Pram => {
+                let mut sessions: Vec<_> = happened.iter().map(|op| history.op(*op).session).collect();
+                sessions.dedup();
+                let mut all = true;
+                for session in sessions {
+                    all &= any(&in_session, Some(session))?;
+                }
+                all
+            }
+            _ => return Err(Why::NoMethod(level).into()),
+        };
+        if exists {
+            return Err(Flaw::OrderExists.into());
+        }
+        let kept = happened.iter().collect::<FxHashSet<_>>();
+        let is_closed = kept.len() == self.0.items.len() || self.keep().is_closed(&happened);
+        if is_closed { Ok(()) } else { Err(Why::NotClosed.into()) }
+    }
+}
+
+/// Whether what one session did and saw orders operations for all: then a circle of it cannot be.
+fn binds_all(level: Level) -> bool {
+    use Level::{Causal, CausalConvergence, CausalMemory, Linearizable, Sequential};
+    matches!(level, Linearizable | Sequential | CausalMemory | CausalConvergence | Causal)
+}
+
+/// The circle takes only operations that the violation names.
+pub(super) fn named(violation: &Violation, op: OpId) -> Result<(), Flaw> {
+    if violation.ops.contains(&op) { Ok(()) } else { Err(Flaw::NotNamed(op)) }
+}
+
+fn written(access: &Access) -> Option<(u32, u32)> {
+    match access {
+        Access::Write { object, value }
+        | Access::Insert { object, value, .. }
+        | Access::Add { object, value } => Some((*object, *value)),
+        _ => None,
+    }
+}
