@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
@@ -86,37 +87,49 @@ pub(crate) fn declarations(file: Option<&Path>) -> Result<Declarations, Failure>
     Declarations::parse(&text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
 }
 
-/// Returns when the process is told to stop, or with an error when a node can go on no more.
-///
-/// # Errors
-/// [`Failure`]: the node's own words.
-pub(crate) async fn stop_signal(nodes: &[Handle]) -> Result<(), Failure> {
-    let mut failures = JoinSet::new();
-    for node in nodes {
-        let mut failure = node.failure();
-        let name = node.name().to_owned();
-        failures.spawn(async move {
-            // A node whose log failed still serves reads: only a failed machine ends the process.
-            let fatal = |failure: &Option<NodeFailure>| {
-                matches!(failure, Some(NodeFailure::Machine { .. } | NodeFailure::Panicked { .. }))
-            };
-            match failure.wait_for(fatal).await {
-                Ok(failure) => failure.as_ref().map(|failure| format!("{name}: {failure}")),
-                Err(_) => None,
-            }
-        });
+/// The signals that tell the process to stop, listened for from the moment that this is made: before the process says that it
+/// is ready, or who stops it at once kills it.
+pub(crate) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// [`Failure`] if the system does not let it.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot listen for signals: {error}")));
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(StopSignals { interrupt, terminate })
     }
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+
+    /// Returns when the process is told to stop, or with an error when a node can go on no more.
+    ///
+    /// # Errors
+    /// [`Failure`]: the node's own words.
+    pub(crate) async fn wait(mut self, nodes: &[Handle]) -> Result<(), Failure> {
+        let mut failures = JoinSet::new();
+        for node in nodes {
+            let mut failure = node.failure();
+            let name = node.name().to_owned();
+            failures.spawn(async move {
+                // A node whose log failed still serves reads: only a failed machine ends the process.
+                let fatal = |failure: &Option<NodeFailure>| {
+                    matches!(failure, Some(NodeFailure::Machine { .. } | NodeFailure::Panicked { .. }))
+                };
+                match failure.wait_for(fatal).await {
+                    Ok(failure) => failure.as_ref().map(|failure| format!("{name}: {failure}")),
+                    Err(_) => None,
+                }
+            });
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        () = terminated => Ok(()),
-        Some(Ok(Some(failure))) = failures.join_next() => Err(Failure::new(failure)),
+        tokio::select! {
+            _ = self.interrupt.recv() => Ok(()),
+            _ = self.terminate.recv() => Ok(()),
+            Some(Ok(Some(failure))) = failures.join_next() => Err(Failure::new(failure)),
+        }
     }
 }

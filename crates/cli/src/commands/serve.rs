@@ -1,7 +1,7 @@
 //! `quorate serve`: one real node of a cluster.
 
 use crate::failure::Failure;
-use crate::serving::{self, Served, stop_signal};
+use crate::serving::{self, Served, StopSignals};
 use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
 use quorate_node::declaration::Declarations;
 use serde::Deserialize;
@@ -103,6 +103,7 @@ impl Args {
     /// Runs until it is told to stop. Fails if the node could not start or had to stop.
     async fn go(self) -> Result<(), Failure> {
         let until_stdin_closes = self.until_stdin_closes;
+        let stop = StopSignals::listen()?;
         let Settings { listen_client, node: mut config } = self.settings()?;
         let listener = TcpListener::bind(&listen_client).map_err(|error| {
             Failure::new(format!("cannot listen for clients on {listen_client}: {error}"))
@@ -124,7 +125,7 @@ impl Args {
         );
         let nodes = [handle];
         let outcome = tokio::select! {
-            outcome = stop_signal(&nodes) => outcome,
+            outcome = stop.wait(&nodes) => outcome,
             () = stdin_closed(), if until_stdin_closes => Ok(()),
         };
         tracing::info!("stopping");

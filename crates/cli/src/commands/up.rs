@@ -3,7 +3,7 @@
 use crate::children::{Children, ChildrenConfig};
 use crate::failure::Failure;
 use crate::ports;
-use crate::serving::{self, Served, declarations, stop_signal};
+use crate::serving::{self, Served, StopSignals, declarations};
 use quorate_driver::{Handle, Member, NodeConfig, Running, Timing, node_id, start};
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,7 @@ impl Args {
 
     /// Runs until it is told to stop. Fails if the cluster could not start or had to stop.
     async fn go(self) -> Result<(), Failure> {
+        let stop = StopSignals::listen()?;
         let declarations = declarations(self.config.as_deref())?;
         let cluster = self.cluster()?;
         let first_port = self.port.unwrap_or(DEFAULT_PORT);
@@ -80,7 +81,7 @@ impl Args {
         let members = members(&cluster, &clients)?;
         if self.processes {
             drop(clients);
-            return self.run_processes(cluster, members).await;
+            return self.run_processes(cluster, members, stop).await;
         }
         let nodes = self.start_nodes(&cluster, &members, &declarations)?;
         let handles: Vec<Handle> = nodes.iter().map(|node| node.handle().clone()).collect();
@@ -88,7 +89,7 @@ impl Args {
         let started = Instant::now();
         let leader = wait_for_leader(&handles).await?;
         self.greet(&members, &leader, started.elapsed());
-        let outcome = stop_signal(&handles).await;
+        let outcome = stop.wait(&handles).await;
         eprintln!("stopping: handing leadership over and making the tables durable …");
         served.stop().await;
         for node in nodes {
@@ -98,7 +99,12 @@ impl Args {
     }
 
     /// The same with a process for each node.
-    async fn run_processes(&self, cluster: ClusterFile, members: Vec<Member>) -> Result<(), Failure> {
+    async fn run_processes(
+        &self,
+        cluster: ClusterFile,
+        members: Vec<Member>,
+        stop: StopSignals,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
         let config = ChildrenConfig {
             token: cluster.token,
@@ -111,7 +117,7 @@ impl Args {
         for (member, pid) in config.members.iter().zip(&children.pids) {
             println!("  {} is process {pid}: kill -9 {pid}", member.name);
         }
-        let outcome = stop_signal(&[]).await;
+        let outcome = stop.wait(&[]).await;
         eprintln!("stopping …");
         children.stop().await;
         outcome
