@@ -18,8 +18,10 @@ async fn leaders_are_killed_and_nothing_acknowledged_is_lost() {
     for _ in 0..KILLS {
         sleep(BEFORE).await;
         let leader = cluster.leader().await;
+        load.history().fault("kill", leader);
         cluster.kill(leader);
         load.more_writes().await;
+        load.history().fault("restart", leader);
         cluster.start_all();
         load.more_reads(leader).await;
     }

@@ -1,6 +1,6 @@
 //! A disk that is full, under the log or under the tables.
 
-use crate::history::{History, NEWEST, ONCE, Outcome};
+use crate::history::{History, RECORDED};
 use crate::process::{Process, free_address, run, take_turn};
 use quorate_client::pb::RangeRequest;
 use quorate_client::{Client, Config};
@@ -104,12 +104,12 @@ async fn a_full_disk_under_the_log_stops_writes_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(dir.path().join("disk")) else { return };
     let node = Node::with_part_on(dir.path(), "log", &disk);
     let process = node.start();
-    let mut history = History::default();
-    let error = write_until_it_fails(&node.client(), &mut history).await;
+    let history = History::new();
+    let error = write_until_it_fails(&node.client(), &history).await;
     assert!(error.contains("disk takes no more writes"), "{error}");
     // Reads that need no quorum go on, and the operator is told.
     let request =
-        RangeRequest { key: format!("{ONCE}000000").into(), serializable: true, ..Default::default() };
+        RangeRequest { key: format!("{RECORDED}000000").into(), serializable: true, ..Default::default() };
     assert_eq!(node.client().range(request).await.unwrap().count, 1);
     let status: Value =
         serde_json::from_slice(&run(&["status", "--json", "--endpoints", &node.endpoint]).stdout).unwrap();
@@ -126,8 +126,8 @@ async fn a_full_disk_under_the_tables_ends_the_node_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(dir.path().join("disk")) else { return };
     let node = Node::with_part_on(dir.path(), "tables", &disk);
     let process = node.start();
-    let mut history = History::default();
-    write_until_it_fails(&node.client(), &mut history).await;
+    let history = History::new();
+    write_until_it_fails(&node.client(), &history).await;
     assert_eq!(process.wait().code(), Some(1));
     let said = fs::read_to_string(node.log_file()).unwrap();
     let last = said.lines().last().unwrap();
@@ -139,20 +139,20 @@ async fn a_full_disk_under_the_tables_ends_the_node_and_loses_nothing() {
 async fn check_after_room_was_made(node: &Node, disk: &SmallDisk, history: &History) {
     disk.make_room();
     let _process = node.start();
-    history.check_at(&node.client(), NEWEST).await;
+    history.read_all(&node.client(), "final reads").await;
+    history.judge();
     node.client().put("after", "x").await.unwrap();
 }
 
 /// Writes until two writes in a row fail, and says why the second did: the first was under way when it happened.
-async fn write_until_it_fails(client: &Client, history: &mut History) -> String {
+async fn write_until_it_fails(client: &Client, history: &History) -> String {
+    let mut caller = history.caller("writer", client.clone());
     let mut has_failed = false;
     for number in 0..MAX_WRITES {
         let (key, mut value) =
-            (format!("{ONCE}{number:06}"), format!("{number:06}").repeat(VALUE_LEN_BYTES / 6 + 1));
+            (format!("{RECORDED}{number:06}"), format!("{number:06}").repeat(VALUE_LEN_BYTES / 6 + 1));
         value.truncate(VALUE_LEN_BYTES);
-        let answer = client.put(key.clone(), value.clone()).await;
-        history.record(key, value, Outcome::of(&answer));
-        match answer {
+        match caller.put(&key, &value).await {
             Err(error) if has_failed => return error.to_string(),
             answer => has_failed = answer.is_err(),
         }

@@ -1,152 +1,200 @@
-//! What clients were told about their writes, held against what the nodes hold afterwards.
+//! What clients asked and what they were told: recorded, and judged by the checker.
+//!
+//! **Idea.** Nothing here compares values. Every call of every client goes into one history, at the end also a read of every key
+//! on every node, and the checker says whether a store that executes one call at a time could have answered like that. That
+//! covers lost writes, stale reads, writes that were refused or never made and are there, and writes done twice.
 
 use crate::cluster::{Cluster, NODES};
+use crate::etcd_key::EtcdKey;
+use quorate_check::history::{self, Recorder, Value};
+use quorate_check::limits::{Budget, InTurn};
+use quorate_check::verdict::{Answer, Verdict};
+use quorate_check::{explain, format, linear, model};
+use quorate_client::mvccpb::KeyValue;
 use quorate_client::pb::{PutResponse, RangeRequest};
-use quorate_client::{Client, Error, Keys, mvccpb::KeyValue};
-use std::collections::BTreeMap;
+use quorate_client::{Client, Error, Keys};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Every key that [`History`] knows begins with this.
-pub const ONCE: &str = "once/";
-/// Instead of a revision.
-pub const NEWEST: i64 = 0;
+/// Every key that a [`History`] is about begins with this.
+pub const RECORDED: &str = "recorded/";
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any test does.
+const MAX_OPS: usize = 2_000_000;
 
-/// What became of a write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// It was acknowledged.
-    Done { revision: i64 },
-    /// It may have been done, or not.
-    Unknown,
-    /// It was not done, and never will be.
-    Refused,
+/// The calls of all clients of one test.
+#[derive(Clone)]
+pub struct History {
+    recorder: Recorder,
+    /// All keys that somebody tried to write: they are read at the end even if they are missing.
+    keys: Arc<Mutex<BTreeSet<String>>>,
 }
 
-impl Outcome {
-    pub fn of(answer: &Result<PutResponse, Error>) -> Self {
-        match answer {
-            Ok(answer) => Outcome::Done { revision: answer.header.as_ref().unwrap().revision },
-            Err(error) if error.is_ambiguous() => Outcome::Unknown,
-            Err(_) => Outcome::Refused,
+/// A client whose calls are recorded.
+pub struct Caller {
+    client: Client,
+    recorded: history::Client,
+    keys: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Caller {
+    /// Writes a key.
+    pub async fn put(&mut self, key: &str, value: &str) -> Result<PutResponse, Error> {
+        self.keys.lock().unwrap().insert(key.to_owned());
+        let call = self.recorded.invoke("put", key, value);
+        let answer = self.client.put(key.to_owned(), value.to_owned()).await;
+        match &answer {
+            Ok(answer) => call.ok(answer.header.as_ref().unwrap().revision),
+            Err(error) if error.is_ambiguous() => call.info(),
+            Err(_) => call.fail(Value::Nil),
         }
+        answer
+    }
+
+    /// Reads a key.
+    pub async fn get(&mut self, key: &str) -> Result<(), Error> {
+        let call = self.recorded.invoke("get", key, Value::Nil);
+        match self.client.get(key.to_owned()).await {
+            Ok(kv) => call.ok(kv.as_ref().map_or(Value::Nil, seen)),
+            Err(error) => {
+                call.fail(Value::Nil);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 
-/// Writes of unique values, each to a key of its own.
-#[derive(Default)]
-pub struct History {
-    writes: BTreeMap<String, (String, Outcome)>,
+/// A pair as the model's `get` gives it.
+fn seen(kv: &KeyValue) -> Value {
+    let text = String::from_utf8_lossy(&kv.value);
+    Value::list([Value::text(&text), kv.version.into(), kv.mod_revision.into()])
 }
 
 impl History {
-    pub fn record(&mut self, key: String, value: String, outcome: Outcome) {
-        let old = self.writes.insert(key, (value, outcome));
-        assert!(old.is_none(), "each key is written once");
+    /// An empty one.
+    pub fn new() -> Self {
+        History { recorder: Recorder::new(MAX_OPS), keys: Arc::default() }
     }
 
-    pub fn merge(&mut self, other: History) {
-        for (key, (value, outcome)) in other.writes {
-            self.record(key, value, outcome);
-        }
+    /// Records what a client does from now on.
+    pub fn caller(&self, name: &str, client: Client) -> Caller {
+        Caller { client, recorded: self.recorder.client(name), keys: Arc::clone(&self.keys) }
     }
 
-    /// How many ended in each way: done, unknown, refused.
-    fn counts(&self) -> [usize; 3] {
-        let count = |wanted: fn(&Outcome) -> bool| {
-            self.writes.values().filter(|(_, outcome)| wanted(outcome)).count()
-        };
-        [
-            count(|outcome| matches!(outcome, Outcome::Done { .. })),
-            count(|outcome| *outcome == Outcome::Unknown),
-            count(|outcome| *outcome == Outcome::Refused),
-        ]
+    /// Records a fault, so that it is drawn beside the calls.
+    pub fn fault(&self, f: &str, node: usize) {
+        self.recorder.fault(f, node as i64).end();
     }
 
-    /// Asks each node, and compares with what it holds; see [`History::check_at`].
+    /// Reads every key through each node, and judges everything.
     ///
     /// # Panics
-    /// On the first difference, also among the nodes.
+    /// If no store could have answered like that.
     pub async fn check(&self, cluster: &Cluster) {
-        let [done, unknown, refused] = self.counts();
-        println!("{done} writes done, {unknown} unknown, {refused} refused");
-        let mut revision = NEWEST;
         for at in 0..NODES {
-            // The others are asked for the first one's revision, so that they must be equal.
-            revision = self.check_at(&cluster.client(&[at], READ_TIMEOUT), revision).await;
+            self.read_all(&cluster.client(&[at], READ_TIMEOUT), &format!("final reads of node {at}")).await;
+        }
+        self.judge();
+    }
+
+    /// Reads every key in one call, which is recorded as a read of each.
+    pub async fn read_all(&self, client: &Client, name: &str) {
+        let keys: BTreeSet<String> = self.keys.lock().unwrap().clone();
+        let mut readers: Vec<_> =
+            keys.iter().map(|key| self.recorder.client(&format!("{name}: {key}"))).collect();
+        let calls: Vec<_> = readers
+            .iter_mut()
+            .zip(&keys)
+            .map(|(reader, key)| reader.invoke("get", &**key, Value::Nil))
+            .collect();
+        let Keys { key, range_end } = Keys::prefix(RECORDED);
+        let answer = client.range(RangeRequest { key, range_end, ..Default::default() }).await.unwrap();
+        let mut found: BTreeMap<&[u8], &KeyValue> = answer.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
+        for (call, key) in calls.into_iter().zip(&keys) {
+            call.ok(found.remove(key.as_bytes()).map_or(Value::Nil, seen));
+        }
+        for (key, kv) in found {
+            let key = String::from_utf8_lossy(key);
+            self.recorder.client(&format!("{name}: {key}")).invoke("get", &*key, Value::Nil).ok(seen(kv));
         }
     }
 
-    /// Reads all keys at one revision, and compares: what was done is there, once, at the revision that its writer was
-    /// told; what was refused is not; what is unknown happened at most once; and there is nothing else. Gives the revision.
+    /// Says whether all that was recorded could have been.
     ///
     /// # Panics
-    /// On the first difference.
-    pub async fn check_at(&self, client: &Client, revision: i64) -> i64 {
-        assert!(self.counts()[0] > 0, "a history without a success shows nothing");
-        let Keys { key, range_end } = Keys::prefix(ONCE);
-        let request = RangeRequest { key, range_end, revision, ..Default::default() };
-        let answer = client.range(request).await.unwrap();
-        self.compare(&answer.kvs).unwrap();
-        if revision == NEWEST { answer.header.as_ref().unwrap().revision } else { revision }
-    }
-
-    fn compare(&self, kvs: &[KeyValue]) -> Result<(), String> {
-        let mut found: BTreeMap<&str, &KeyValue> =
-            kvs.iter().map(|kv| (std::str::from_utf8(&kv.key).unwrap(), kv)).collect();
-        for (key, (value, outcome)) in &self.writes {
-            let kv = found.remove(key.as_str());
-            if kv.is_some_and(|kv| kv.version != 1) {
-                return Err(format!("{key} was written more than once"));
-            }
-            if kv.is_some_and(|kv| kv.value != value.as_bytes()) {
-                return Err(format!("{key} has a value that nobody wrote to it"));
-            }
-            match (outcome, kv) {
-                (Outcome::Done { .. }, None) => return Err(format!("{key} was acknowledged, and is gone")),
-                (Outcome::Done { revision }, Some(kv)) if kv.create_revision != *revision => {
-                    return Err(format!("{key} has revision {}, not {revision}", kv.create_revision));
-                }
-                (Outcome::Refused, Some(_)) => return Err(format!("{key} was refused, and is there")),
-                _ => {}
-            }
-        }
-        match found.keys().next() {
-            Some(key) => Err(format!("{key} was never written, and is there")),
-            None => Ok(()),
+    /// If not, or if it shows nothing; the history is kept, in a file that the message names.
+    pub fn judge(&self) {
+        assert_eq!(self.recorder.refused_count(), 0, "the recorder is too small");
+        let history = self.recorder.snapshot();
+        let done = history.ops.iter().filter(|op| &*op.f == "put" && op.outcome == history::Outcome::Ok);
+        println!(
+            "{} calls recorded, {} of them writes that were acknowledged",
+            history.ops.len(),
+            done.clone().count()
+        );
+        assert!(done.count() > 0, "a history without a success shows nothing");
+        let verdict = verdict(&history);
+        if verdict.answer() != Answer::Holds {
+            panic!("{}\nThe history is in {}", words(&history, &verdict), keep(&history).display());
         }
     }
 }
 
-#[test]
-fn each_difference_is_found() {
-    let pair = |key: &str, revision, version| KeyValue {
-        key: format!("{ONCE}{key}").into(),
-        value: format!("value of {key}").into(),
-        create_revision: revision,
-        version,
-        ..Default::default()
-    };
-    let mut history = History::default();
-    let outcomes = [
-        ("done", Outcome::Done { revision: 7 }),
-        ("unknown", Outcome::Unknown),
-        ("refused", Outcome::Refused),
-    ];
-    for (key, outcome) in outcomes {
-        history.record(format!("{ONCE}{key}"), format!("value of {key}"), outcome);
+fn verdict(history: &history::History) -> Verdict {
+    let mut model = EtcdKey::default();
+    let items = model::parse(&mut model, history).unwrap();
+    linear::decide(&model, &items, &Budget::unlimited(), &InTurn)
+}
+
+fn words(history: &history::History, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Holds(_) => "it is linearizable".to_owned(),
+        Verdict::Violated(violation) => explain::text(history, violation),
+        Verdict::Unknown(unknown) => unknown.to_string(),
     }
-    let check = |kvs: &[KeyValue], expect: &str| {
-        assert_eq!(history.compare(kvs).err().unwrap_or_default(), expect);
+}
+
+fn keep(history: &history::History) -> PathBuf {
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{}.jsonl", std::process::id()));
+    format::write_jsonl(history, std::fs::File::create(&path).unwrap()).unwrap();
+    path
+}
+
+/// Plays a store that answers like this, and says whether it is found out.
+#[test]
+fn each_mistake_is_found() {
+    const HOLDS: Answer = Answer::Holds;
+    const VIOLATED: Answer = Answer::Violated;
+    let check = |what: &str, expect: Answer, reads: &[(&str, Option<(&str, i64, i64)>)]| {
+        let history = History::new();
+        let mut writer = history.recorder.client("writer");
+        writer.invoke("put", "done", "a").ok(7);
+        writer.invoke("put", "refused", "b").fail(Value::Nil);
+        writer.invoke("put", "unknown", "c").info();
+        let mut reader = history.recorder.client("reader");
+        for (key, pair) in reads {
+            let seen = pair.map_or(Value::Nil, |(value, version, revision)| {
+                Value::list([Value::text(value), version.into(), revision.into()])
+            });
+            reader.invoke("get", *key, Value::Nil).ok(seen);
+        }
+        let history = history.recorder.snapshot();
+        let verdict = verdict(&history);
+        assert_eq!(verdict.answer(), expect, "{what}: {}", words(&history, &verdict));
     };
-    check(&[pair("done", 7, 1)], "");
-    check(&[pair("done", 7, 1), pair("unknown", 8, 1)], "");
-    check(&[], "once/done was acknowledged, and is gone");
-    check(&[pair("done", 8, 1)], "once/done has revision 8, not 7");
-    check(&[pair("done", 7, 2)], "once/done was written more than once");
-    check(&[pair("done", 7, 1), pair("unknown", 8, 2)], "once/unknown was written more than once");
-    check(&[pair("done", 7, 1), pair("refused", 8, 1)], "once/refused was refused, and is there");
-    check(&[pair("done", 7, 1), pair("other", 8, 1)], "once/other was never written, and is there");
-    let damaged = KeyValue { value: "else".into(), ..pair("done", 7, 1) };
-    check(&[damaged], "once/done has a value that nobody wrote to it");
+    check("as it should be", HOLDS, &[("done", Some(("a", 1, 7))), ("refused", None)]);
+    check("the unknown write is there", HOLDS, &[("unknown", Some(("c", 1, 8)))]);
+    check("it is not", HOLDS, &[("unknown", None)]);
+    check("it comes late", HOLDS, &[("unknown", None), ("unknown", Some(("c", 1, 8)))]);
+    check("it comes and goes", VIOLATED, &[("unknown", Some(("c", 1, 8))), ("unknown", None)]);
+    check("it is done twice", VIOLATED, &[("unknown", Some(("c", 2, 8)))]);
+    check("an acknowledged write is lost", VIOLATED, &[("done", None)]);
+    check("at another revision", VIOLATED, &[("done", Some(("a", 1, 8)))]);
+    check("with another value", VIOLATED, &[("done", Some(("x", 1, 7)))]);
+    check("a refused write is there", VIOLATED, &[("refused", Some(("b", 1, 8)))]);
+    check("nobody wrote this", VIOLATED, &[("other", Some(("x", 1, 8)))]);
 }

@@ -1,14 +1,12 @@
-//! Clients that write and read all the time, and notice at once if a read is stale.
+//! Clients that write and read all the time.
 //!
-//! Each writer writes unique values to keys of their own, for [`History`], and in turn with them the numbers 1, 2, 3, … to
-//! a register. Readers read the registers. **Invariant:** a read that began after number n was acknowledged, or after another
-//! read had returned n, returns n or more; and the register's version is its number, because no write happens twice.
+//! Each writer writes unique values to keys of their own and, in turn with them, the numbers 1, 2, 3, … to a register. Readers read the
+//! registers through every node. All of it is recorded, for [`History`] to judge.
 
 use crate::cluster::{Cluster, NODES};
-use crate::history::{History, ONCE, Outcome};
-use quorate_client::Client;
+use crate::history::{Caller, History, RECORDED};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -28,63 +26,45 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Clients at work.
 pub struct Load {
+    history: History,
     shared: Arc<Shared>,
-    writers: Vec<JoinHandle<History>>,
-    readers: Vec<JoinHandle<()>>,
+    clients: Vec<JoinHandle<()>>,
 }
 
 struct Shared {
     stop: AtomicBool,
-    /// The register that each writer writes at the moment.
-    registers: Vec<Mutex<Arc<Register>>>,
     writes_done: AtomicU64,
     /// On each node.
     reads_done: [AtomicU64; NODES],
 }
 
-struct Register {
-    key: String,
-    /// The largest number that was acknowledged or read: no later read may return less.
-    known: AtomicU64,
-}
-
-impl Register {
-    /// A writer goes on with another register once it does not know what became of a write: that write may happen late, and
-    /// would then rightly follow larger numbers.
-    fn new(writer: usize, generation: u64) -> Arc<Self> {
-        Arc::new(Register { key: format!("register/{writer}/{generation}"), known: AtomicU64::new(0) })
-    }
-
-    async fn read(&self, client: &Client) -> Result<(), quorate_client::Error> {
-        let known = self.known.load(Ordering::SeqCst);
-        let Some(kv) = client.get(self.key.clone()).await? else {
-            assert_eq!(known, 0, "a stale read: {} is missing", self.key);
-            return Ok(());
-        };
-        let number: u64 = std::str::from_utf8(&kv.value).unwrap().parse().unwrap();
-        assert!(number >= known, "a stale read: {} is {number}, and was {known} before", self.key);
-        assert_eq!(kv.version, number as i64, "a write of {} was done twice", self.key);
-        self.known.fetch_max(number, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
 impl Load {
     /// Starts writers at some nodes, and readers at all of them.
     pub fn start(cluster: &Cluster, write_at: &[usize]) -> Self {
+        let history = History::new();
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
-            registers: (0..WRITERS).map(|writer| Mutex::new(Register::new(writer, 0))).collect(),
             writes_done: AtomicU64::new(0),
             reads_done: [const { AtomicU64::new(0) }; NODES],
         });
-        let writer = |number| {
-            tokio::spawn(write(cluster.client(write_at, WRITE_TIMEOUT), number, Arc::clone(&shared)))
+        let writer = |number: usize| {
+            let client = cluster.client(write_at, WRITE_TIMEOUT);
+            let caller = history.caller(&format!("writer {number}"), client);
+            tokio::spawn(write(caller, number, Arc::clone(&shared)))
         };
-        let writers = (0..WRITERS).map(writer).collect();
-        let reader = |at| tokio::spawn(read(cluster.client(&[at], READ_TIMEOUT), at, Arc::clone(&shared)));
-        let readers = (0..NODES * READERS).map(|number| reader(number % NODES)).collect();
-        Load { shared, writers, readers }
+        let reader = |number: usize| {
+            let at = number % NODES;
+            let client = cluster.client(&[at], READ_TIMEOUT);
+            let caller = history.caller(&format!("reader {number} of node {at}"), client);
+            tokio::spawn(read(caller, at, Arc::clone(&shared)))
+        };
+        let clients = (0..WRITERS).map(writer).chain((0..NODES * READERS).map(reader)).collect();
+        Load { history, shared, clients }
+    }
+
+    /// Where the calls are recorded.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Waits until some writes have been acknowledged that were not before.
@@ -97,20 +77,13 @@ impl Load {
         wait_for_more(&self.shared.reads_done[at], "answered read").await;
     }
 
-    /// Ends it, and says what the writers were told.
-    ///
-    /// # Panics
-    /// If a read was stale.
+    /// Ends it, and gives what was recorded.
     pub async fn stop(self) -> History {
         self.shared.stop.store(true, Ordering::SeqCst);
-        let mut history = History::default();
-        for writer in self.writers {
-            history.merge(writer.await.unwrap());
+        for client in self.clients {
+            client.await.unwrap();
         }
-        for reader in self.readers {
-            reader.await.unwrap();
-        }
-        history
+        self.history
     }
 }
 
@@ -124,56 +97,33 @@ async fn wait_for_more(count: &AtomicU64, what: &str) {
     }
 }
 
-async fn write(client: Client, writer: usize, shared: Arc<Shared>) -> History {
-    let mut history = History::default();
-    let mut register = Arc::clone(&shared.registers[writer].lock().unwrap());
-    let mut generation = 0;
-    let mut number = 0_u64;
-    for turn in 0_u64.. {
+fn register(writer: usize) -> String {
+    format!("{RECORDED}register/{writer}")
+}
+
+async fn write(mut caller: Caller, writer: usize, shared: Arc<Shared>) {
+    for turn in 1_u64.. {
         if shared.stop.load(Ordering::SeqCst) {
             break;
         }
-        let (key, value) = (format!("{ONCE}{writer}/{turn:08}"), format!("{writer}-{turn}"));
-        let outcome = Outcome::of(&client.put(key.clone(), value.clone()).await);
-        shared.count(outcome);
-        history.record(key, value, outcome);
-
-        let outcome = Outcome::of(&client.put(register.key.clone(), (number + 1).to_string()).await);
-        shared.count(outcome);
-        match outcome {
-            Outcome::Done { .. } => {
-                number += 1;
-                register.known.fetch_max(number, Ordering::SeqCst);
-            }
-            Outcome::Refused => {}
-            Outcome::Unknown => {
-                (generation, number) = (generation + 1, 0);
-                register = Register::new(writer, generation);
+        let (key, value) = (format!("{RECORDED}once/{writer}/{turn:08}"), format!("{writer}-{turn}"));
+        for (key, value) in [(key, value), (register(writer), turn.to_string())] {
+            if caller.put(&key, &value).await.is_ok() {
+                shared.writes_done.fetch_add(1, Ordering::SeqCst);
             }
         }
-        *shared.registers[writer].lock().unwrap() = Arc::clone(&register);
         sleep(PAUSE).await;
     }
-    history
 }
 
-async fn read(client: Client, at: usize, shared: Arc<Shared>) {
+async fn read(mut caller: Caller, at: usize, shared: Arc<Shared>) {
     for turn in 0.. {
         if shared.stop.load(Ordering::SeqCst) {
             break;
         }
-        let register = Arc::clone(&shared.registers[turn % WRITERS].lock().unwrap());
-        if register.read(&client).await.is_ok() {
+        if caller.get(&register(turn % WRITERS)).await.is_ok() {
             shared.reads_done[at].fetch_add(1, Ordering::SeqCst);
         }
         sleep(PAUSE).await;
-    }
-}
-
-impl Shared {
-    fn count(&self, outcome: Outcome) {
-        if matches!(outcome, Outcome::Done { .. }) {
-            self.writes_done.fetch_add(1, Ordering::SeqCst);
-        }
     }
 }

@@ -12,6 +12,7 @@
 
 mod cluster;
 mod crashes;
+mod etcd_key;
 mod etcdctl;
 mod full_disk;
 mod history;

@@ -46,10 +46,12 @@ async fn check(arguments: &[&str]) {
     // Readers ask the old leader too: their requests wait in its sockets until it goes on.
     let load = Load::start(&cluster, &others(old));
     load.more_reads(old).await;
+    load.history().fault("pause", old);
     cluster.pause(old);
     load.more_writes().await;
     sleep(PAUSE).await;
     load.more_writes().await;
+    load.history().fault("resume", old);
     cluster.resume(old);
     load.more_reads(old).await;
     sleep(AFTER).await;
