@@ -66,6 +66,11 @@ impl<'a> Crowd<'a> {
         &self.done[at * self.words..][..self.words]
     }
 
+    fn truncate(&mut self, len: usize) {
+        self.heads.truncate(len);
+        self.done.truncate(len * self.words);
+    }
+
     fn clear(&mut self) {
         self.heads.clear();
         self.done.clear();
@@ -117,7 +122,7 @@ impl<'a> Broad<'a> {
         self.placed
     }
 
-    /// Searches to the end, or until there are more configurations than `most` at one front.
+    /// Searches on to the end, or until there are more configurations than `most` at one front.
     pub fn run<M: Model>(&mut self, space: &mut Space<'a, M>, most: usize) -> Result<Option<End>, Exhausted> {
         while !self.window.is_at_end() {
             if !self.pass_front(space, most)? {
@@ -154,6 +159,7 @@ impl<'a> Broad<'a> {
         while at < self.crowd.heads.len() {
             space.budget.step(1)?;
             if at > most {
+                self.crowd.truncate(came);
                 return Ok(false);
             }
             done.copy_from_slice(self.crowd.done(at));

@@ -1,7 +1,8 @@
 //! Searches one object.
 //!
 //! **Idea.** Most histories are decided by the search that goes deep, nearly without going back. Where it stalls, the search that goes
-//! broad takes over, for it forgets what lies behind; where that finds too much at one moment, the deep one goes on.
+//! broad has a turn, for it forgets what lies behind. Where that finds too much at one moment, the deep one goes on. Each turn
+//! has four times the patience of the one before, so that neither costs much more than the one that ends first.
 
 use super::broad::Broad;
 use super::deep::Deep;
@@ -16,7 +17,7 @@ use crate::limits::{Budget, Exhausted};
 use crate::model::{Item, Model};
 use crate::verdict::Violation;
 
-/// How long each way of searching is tried. It changes what an answer costs, never the answer.
+/// How long the first turn of each search lasts. It changes what an answer costs, never the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effort {
     /// Configurations that fail without the deep search getting farther than ever before, until it gives way.
@@ -27,7 +28,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { deep: 1 << 14, broad: 1 << 18 }
+        Effort { deep: 1 << 14, broad: 1 << 12 }
     }
 }
 
@@ -84,23 +85,30 @@ fn run<'a, M: Model>(
 
 fn find_end<M: Model>(
     space: &mut Space<'_, M>,
-    effort: Effort,
+    mut effort: Effort,
     placed: &mut usize,
 ) -> Result<End, Exhausted> {
     let mut deep = Deep::new(space)?;
-    let end = deep.run(space, effort.deep);
-    *placed = deep.placed();
-    if let Some(end) = end? {
-        return Ok(end);
+    let mut broad = None;
+    loop {
+        let end = deep.run(space, effort.deep);
+        *placed = deep.placed().max(*placed);
+        if let Some(end) = end? {
+            return Ok(end);
+        }
+        let broad = match &mut broad {
+            Some(broad) => broad,
+            none => none.insert(Broad::new(space)?),
+        };
+        let end = broad.run(space, effort.broad);
+        *placed = broad.placed().max(*placed);
+        if let Some(end) = end? {
+            return Ok(end);
+        }
+        effort = Effort { deep: more(effort.deep), broad: more(effort.broad) };
     }
-    let mut broad = Broad::new(space)?;
-    let end = broad.run(space, effort.broad);
-    *placed = broad.placed().max(*placed);
-    if let Some(end) = end? {
-        return Ok(end);
-    }
-    drop(broad);
-    let end = deep.run(space, usize::MAX);
-    *placed = deep.placed().max(*placed);
-    Ok(end?.expect("patience without end ends with the search"))
+}
+
+fn more(effort: usize) -> usize {
+    effort.max(1).saturating_mul(4)
 }

@@ -87,12 +87,16 @@ pub fn random_run<M: Play>(model: &mut M, rng: &mut Rng, plan: Plan) -> Vec<Item
     items
 }
 
-/// A few operations on one object, half the time with garbled results.
-pub fn random_items<M: Play>(rng: &mut Rng, mut model: M) -> (M, Vec<Item<M::Call>>) {
-    let ops = rng.between(1, 7) as usize;
-    let processes = rng.between(1, 4) as usize;
+/// At most so many operations of so many processes on one object, half the time with garbled results.
+pub fn random_items<M: Play>(
+    rng: &mut Rng,
+    mut model: M,
+    (most_ops, most_processes): (u64, u64),
+) -> (M, Vec<Item<M::Call>>) {
+    let ops = rng.between(1, most_ops) as usize;
+    let processes = rng.between(1, most_processes) as usize;
     let doubtful = [0, 200, 500][rng.below(3) as usize];
-    let garbled = [0, 300][rng.below(2) as usize];
+    let garbled = [0, 300 * 7 / most_ops][rng.below(2) as usize];
     let items = random_run(&mut model, rng, Plan { ops, processes, keys: 1, doubtful, garbled });
     (model, items)
 }
@@ -102,11 +106,13 @@ pub fn random_items<M: Play>(rng: &mut Rng, mut model: M) -> (M, Vec<Item<M::Cal
 pub struct Few {
     inner: Register,
     domain: u64,
+    /// The number that stands for each value that is made up.
+    names: Vec<i64>,
 }
 
 /// A register of values below `domain`, which are their own numbers.
 pub fn register(domain: u64) -> Few {
-    let mut few = Few { inner: Register::default(), domain };
+    let mut few = Few { inner: Register::default(), domain, names: (0..domain as i64).collect() };
     for value in 0..domain {
         few.write(0, value as i64);
     }
@@ -114,6 +120,15 @@ pub fn register(domain: u64) -> Few {
 }
 
 impl Few {
+    /// From now on makes up other values.
+    pub fn rename(&mut self, names: Vec<i64>) {
+        self.names = names;
+    }
+
+    fn value(&self, rng: &mut Rng) -> i64 {
+        self.names[rng.below(self.domain) as usize]
+    }
+
     pub fn call(&mut self, f: &str, key: u32, input: Value, output: Value) -> <Register as Model>::Call {
         let op = Op {
             process: ProcessId(0),
@@ -147,7 +162,7 @@ impl Few {
 
 impl Play for Few {
     fn sample(&mut self, rng: &mut Rng, key: u32, state: &Option<u32>) -> Self::Call {
-        let [old, new] = [0; 2].map(|_: i32| rng.below(self.domain) as i64);
+        let [old, new] = [self.value(rng), self.value(rng)];
         match rng.below(10) {
             0..5 => self.read(key, state.map(i64::from)),
             5..9 => self.write(key, new),
@@ -156,7 +171,7 @@ impl Play for Few {
     }
 
     fn garbled(&mut self, rng: &mut Rng, key: u32) -> Self::Call {
-        let [old, new] = [0; 2].map(|_: i32| rng.below(self.domain) as i64);
+        let [old, new] = [self.value(rng), self.value(rng)];
         match rng.below(4) {
             0 => self.write(key, new),
             1 => {
