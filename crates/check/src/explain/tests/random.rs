@@ -4,7 +4,7 @@ use super::{fact, free, history, register};
 use crate::explain::Keep;
 use crate::explain::verify::{Check, Flaw, Txns};
 use crate::history::{History, OpId};
-use crate::level::{Level, TXN_LEVELS};
+use crate::level::{Level, OBJECT_LEVELS, TXN_LEVELS};
 use crate::verdict::{Sequence, Verdict, Witness};
 use quorate_types::Rng;
 
@@ -150,4 +150,141 @@ fn a_closed_part_of_what_holds_holds() {
         }
     }
     assert!(cut > 100, "{cut}");
+}
+
+/// A few operations of three sessions on two registers, each value written once.
+fn once_written(rng: &mut Rng) -> String {
+    let (mut times, mut next) = ([0_u64; 3], 0);
+    let count = rng.between(3, 6);
+    let op = |_| {
+        let session = rng.below(3) as usize;
+        let from = times[session] + rng.between(1, 3);
+        times[session] = from + rng.between(1, 3);
+        let what = if next < 3 && rng.chance(1, 2) {
+            next += 1;
+            format!("w{next}")
+        } else if rng.chance(1, 5) {
+            "r".to_owned()
+        } else {
+            format!("r{}", rng.between(1, 3))
+        };
+        // Odd values are those of x, even ones of y.
+        let is_y = what.ends_with('2') || (what == "r" && rng.chance(1, 2));
+        format!("{session} {from}-{} {}:{what}", times[session], if is_y { "y" } else { "x" })
+    };
+    (0..count).map(op).collect::<Vec<_>>().join(";")
+}
+
+/// The definition of a session guarantee, by trying all orders of writes and all sets of writes that each operation might see.
+fn is_guaranteed(history: &History, level: Level) -> bool {
+    let writes: Vec<OpId> = history.iter().filter(|(_, op)| &*op.f == "write").map(|(id, _)| id).collect();
+    let in_session = |a: OpId, b: OpId| history.op(a).session == history.op(b).session && a < b;
+    let source =
+        |read: OpId| writes.iter().copied().find(|w| history.op(*w).input == history.op(read).output);
+    let is_read = |id: OpId| &*history.op(id).f == "read";
+    // Who must be seen with, and stand before, a write.
+    let before = |write: OpId| -> Vec<OpId> {
+        match level {
+            Level::MonotonicWrites => writes.iter().copied().filter(|w| in_session(*w, write)).collect(),
+            Level::WritesFollowReads => {
+                let reads =
+                    history.iter().map(|(id, _)| id).filter(|id| is_read(*id) && in_session(*id, write));
+                reads.filter_map(source).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let sessions = 0..history.sessions.len() as u32;
+    sessions.into_iter().all(|session| {
+        let own: Vec<OpId> =
+            history.iter().filter(|(_, op)| op.session.0 == session).map(|(id, _)| id).collect();
+        let mut is_found = false;
+        each_order(writes.len() as u32, &mut |order| {
+            let order: Vec<OpId> = order.iter().map(|id| writes[id.at()]).collect();
+            let place = |id: OpId| order.iter().position(|w| *w == id);
+            let is_whole = order.len() == writes.len();
+            let keeps = || order.iter().all(|w| before(*w).iter().all(|b| place(*b) < place(*w)));
+            if is_found || !is_whole || !keeps() {
+                return;
+            }
+            // All sets that the session may see so far.
+            let mut seen: Vec<u32> = vec![0];
+            for (at, id) in own.iter().enumerate() {
+                let sets = (0..1_u32 << writes.len()).filter(|set| {
+                    let has =
+                        |w: OpId| writes.iter().position(|x| *x == w).is_some_and(|at| set >> at & 1 == 1);
+                    let visible = || order.iter().copied().filter(|w| has(*w));
+                    let mine = own[..at].iter().copied().filter(|id| !is_read(*id));
+                    let same = |w: &OpId| history.op(*w).key == history.op(*id).key;
+                    let fits = !is_read(*id)
+                        || visible()
+                            .filter(same)
+                            .last()
+                            .map_or(&crate::history::Value::Nil, |w| &history.op(w).input)
+                            == &history.op(*id).output;
+                    let is_future = visible().any(|w| own[at..].contains(&w));
+                    fits && !is_future
+                        && match level {
+                            Level::ReadYourWrites => mine.into_iter().all(has),
+                            Level::MonotonicReads => seen.iter().any(|old| old & set == *old),
+                            _ => visible().all(|w| before(w).into_iter().all(has)),
+                        }
+                });
+                seen = sets.collect();
+                if seen.is_empty() {
+                    return;
+                }
+            }
+            is_found = true;
+        });
+        is_found
+    })
+}
+
+#[test]
+fn session_guarantees_are_what_they_are_defined_as() {
+    use Level::{MonotonicReads, MonotonicWrites, ReadYourWrites, WritesFollowReads};
+    let mut kept = [0; 4];
+    for seed in 0..3 * SEEDS {
+        let text = once_written(&mut Rng::new(seed));
+        let history = history(&text);
+        let objects = register(&history);
+        let all: Vec<u32> = (0..history.ops.len() as u32).collect();
+        for (at, level) in
+            [MonotonicReads, MonotonicWrites, ReadYourWrites, WritesFollowReads].into_iter().enumerate()
+        {
+            let holds = is_guaranteed(&history, level);
+            let expect = if holds { Check::Flawed(Flaw::OrderExists) } else { Check::Confirmed };
+            assert_eq!(
+                objects.verdict(level, &fact(&all), &free()),
+                expect,
+                "{level} of {text} (seed {seed})"
+            );
+            kept[at] += u64::from(holds);
+        }
+    }
+    assert!(kept.iter().all(|kept| (SEEDS / 3..3 * SEEDS).contains(kept)), "{kept:?}");
+}
+
+#[test]
+fn what_breaks_a_level_breaks_those_above() {
+    let mut broken = 0;
+    for seed in 0..3 * SEEDS {
+        let text = once_written(&mut Rng::new(seed));
+        let history = history(&text);
+        let objects = register(&history);
+        let all: Vec<u32> = (0..history.ops.len() as u32).collect();
+        let checks = OBJECT_LEVELS.map(|level| (level, objects.verdict(level, &fact(&all), &free())));
+        for (level, check) in &checks {
+            for (weaker, other) in &checks {
+                let is_missed = matches!(check, Check::Flawed(_)) && *other == Check::Confirmed;
+                assert!(
+                    !(level.is_at_least(*weaker) && is_missed),
+                    "{level} {weaker} of {text} (seed {seed})"
+                );
+            }
+            broken += u64::from(*check == Check::Confirmed);
+        }
+    }
+    assert!(broken > 10 * SEEDS, "{broken}");
 }

@@ -312,3 +312,57 @@ fn verdicts_that_rest_on_others_are_as_good_as_those() {
     let (level, by) = (Level::Sequential, Level::Causal);
     assert_eq!(all(&report)[1], Check::Flawed(Flaw::NotImplied { level, by }));
 }
+
+#[test]
+fn causal_levels_are_decided_anew() {
+    // 1 reads 1, writes 2; 2 reads 2 and then nil.
+    let text = "0 1-2 x:w1; 1 3-4 x:r1; 1 5-6 y:w2; 2 7-8 y:r2; 2 9-10 x:r";
+    let all = fact(&[0, 1, 2, 3, 4]);
+    let argument = Verdict::Holds(Witness::Argument("no circle"));
+    for level in [Level::Causal, Level::CausalConvergence, Level::CausalMemory] {
+        assert_eq!(objects(text, level, &all), Check::Confirmed, "{level}");
+    }
+    assert_eq!(flawed(objects(text, Level::Causal, &argument)), Flaw::Illegal(OpId(4)));
+    assert_eq!(objects(text, Level::Pram, &argument), Check::Unconfirmed(Why::Argument));
+    let right = "0 1-2 x:w1; 1 3-4 x:r1; 1 5-6 y:w2; 2 7-8 y:r2; 2 9-10 x:r1";
+    assert_eq!(objects(right, Level::Causal, &argument), Check::Confirmed);
+    let convergent = order(&[0, 1, 2, 3, 4]);
+    assert_eq!(objects(right, Level::CausalConvergence, &convergent), Check::Confirmed);
+    let flaw = flawed(objects(right, Level::CausalConvergence, &order(&[0, 1, 3, 2, 4])));
+    assert!(matches!(flaw, Flaw::OutOfOrder { relation: Relation::Derived, .. }), "{flaw:?}");
+    let missing = objects(right, Level::CausalConvergence, &order(&[0, 1, 2, 3]));
+    assert_eq!(flawed(missing), Flaw::Missing(OpId(4)));
+    // Two readers that see two writes in different orders.
+    let apart = "0 1-2 w1; 1 1-2 w2; 2 3-4 r1; 2 5-6 r2; 3 3-4 r2; 3 5-6 r1";
+    assert_eq!(objects(apart, Level::CausalConvergence, &fact(&[0, 1, 2, 3, 4, 5])), Check::Confirmed);
+    assert_eq!(flawed(objects(apart, Level::Causal, &fact(&[0, 1, 2, 3, 4, 5]))), Flaw::OrderExists);
+    let flaw = flawed(objects(apart, Level::CausalConvergence, &order(&[0, 1, 2, 3, 4, 5])));
+    assert!(matches!(flaw, Flaw::Illegal(_)), "{flaw:?}");
+}
+
+#[test]
+fn guarantees_are_replayed() {
+    let text = "0 1-2 w1; 0 3-4 w2; 1 5-6 r2; 1 7-8 r1";
+    let both = |order: &[u32]| views(&[(0, order), (1, order)]);
+    let check = |level, order: &[u32]| objects(text, level, &both(order));
+    assert_eq!(check(Level::MonotonicReads, &[1, 0]), Check::Confirmed);
+    assert_eq!(flawed(check(Level::MonotonicReads, &[0, 1])), Flaw::Illegal(OpId(3)));
+    assert_eq!(check(Level::MonotonicWrites, &[0, 1]), Check::Confirmed);
+    let (first, second) = (OpId(1), OpId(0));
+    let flaw = Flaw::OutOfOrder { first, second, relation: Session };
+    assert_eq!(flawed(check(Level::MonotonicWrites, &[1, 0])), flaw);
+    assert_eq!(flawed(check(Level::MonotonicReads, &[1])), Flaw::Missing(OpId(0)));
+    assert_eq!(flawed(check(Level::MonotonicReads, &[1, 0, 0])), Flaw::Twice(OpId(0)));
+    let one = views(&[(1, &[1, 0])]);
+    assert_eq!(flawed(objects(text, Level::MonotonicReads, &one)), Flaw::Missing(OpId(0)));
+    let own = "0 1-2 w1; 0 3-4 w2; 0 5-6 r1";
+    let right = views(&[(0, &[1, 0])]);
+    assert_eq!(objects(own, Level::ReadYourWrites, &right), Check::Confirmed);
+    let follow = "0 1-2 x:w1; 1 3-4 x:r1; 1 5-6 x:w2";
+    let wrong = views(&[(0, &[2, 0]), (1, &[2, 0])]);
+    let (first, second) = (OpId(2), OpId(0));
+    let flaw = Flaw::OutOfOrder { first, second, relation: WriteRead };
+    assert_eq!(flawed(objects(follow, Level::WritesFollowReads, &wrong)), flaw);
+    let right = views(&[(0, &[0, 2]), (1, &[0, 2])]);
+    assert_eq!(objects(follow, Level::WritesFollowReads, &right), Check::Confirmed);
+}

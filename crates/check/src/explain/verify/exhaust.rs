@@ -134,3 +134,31 @@ impl<M: Model> Grow for States<'_, '_, M> {
         next.map(|next| self.states[at].1 = next).is_some()
     }
 }
+
+/// Whether some order of `ops` that respects `precedes` passes `check` when it is whole.
+pub fn some_order_passes(
+    ops: &[OpId],
+    precedes: &dyn Fn(OpId, OpId) -> bool,
+    check: &dyn Fn(&[OpId]) -> Result<(), Objection>,
+    budget: &Budget<'_>,
+) -> Result<bool, Objection> {
+    let shape = Shape::new(ops.len(), |a, b| precedes(ops[a], ops[b]), |_| true)?;
+    if ops.is_empty() {
+        return Ok(check(&[]).is_ok());
+    }
+    shape.some_order(&Whole { ops, check, order: Vec::new() }, budget)
+}
+
+#[derive(Clone)]
+struct Whole<'o> {
+    ops: &'o [OpId],
+    check: &'o dyn Fn(&[OpId]) -> Result<(), Objection>,
+    order: Vec<OpId>,
+}
+
+impl Grow for Whole<'_> {
+    fn grow(&mut self, at: usize) -> bool {
+        self.order.push(self.ops[at]);
+        self.order.len() < self.ops.len() || (self.check)(&self.order).is_ok()
+    }
+}

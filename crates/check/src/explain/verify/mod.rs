@@ -9,6 +9,9 @@
 //! | `operations.rs` | nothing: it reads a history as operations on objects |
 //! | `replay.rs` | one order of operations on objects: linearizable, sequential |
 //! | `views.rs` | one order per session: PRAM and causal memory |
+//! | `facts.rs` | nothing: who read from whom, and what caused what |
+//! | `causes.rs` | causal consistency and convergence |
+//! | `guarantees.rs` | one order of writes per session: the session guarantees |
 //! | `commits.rs` | an order of commits: serializability and snapshot isolation, plain and strong |
 //! | `visible.rs` | an order of commits: read committed, read atomic, transactional causal consistency |
 //! | `objects.rs`, `txns.rs` | whole verdicts, with the edges of circles |
@@ -17,8 +20,11 @@
 //! **Invariant:** `Confirmed` follows from the history, the sequential specification and the files above alone. What they cannot
 //! confirm is `Unconfirmed`, with the reason; only a certificate that is wrong is a [`Flaw`].
 
+mod causes;
 mod commits;
 mod exhaust;
+mod facts;
+mod guarantees;
 mod objects;
 mod operations;
 mod replay;

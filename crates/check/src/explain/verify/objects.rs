@@ -4,7 +4,9 @@
 //! of such edges proves a violation. Any other proof is repeated by trying all orders of the operations that it names; what they show
 //! holds for the whole history only if they lean on nobody else ([`Keep::is_closed`]).
 
-use super::exhaust::some_order_of_objects;
+use super::causes;
+use super::exhaust::{some_order_of_objects, some_order_passes};
+use super::guarantees::{Guarantees, is_guarantee};
 use super::operations::Operations;
 use super::{Check, Flaw, Objection, Why, implied, replay, views};
 use crate::explain::keep::Keep;
@@ -48,8 +50,16 @@ impl<'h, M: Model> Objects<'h, M> {
         }
         match verdict {
             Verdict::Unknown(_) => Err(Why::Undecided.into()),
-            Verdict::Holds(Witness::Orders(sequences)) => replay::orders(&self.0, level, sequences, budget),
+            Verdict::Holds(Witness::Orders(sequences)) => match (level, &sequences[..]) {
+                (Level::CausalConvergence, [one]) => causes::convergence(&self.0, &one.ops, budget),
+                _ => replay::orders(&self.0, level, sequences, budget),
+            },
+            Verdict::Holds(Witness::Views(views)) if is_guarantee(level) => {
+                Guarantees::of(&self.0, level, budget)?.views(views, budget)
+            }
             Verdict::Holds(Witness::Views(views)) => views::views(&self.0, level, views, budget),
+            // The argument is not read; what it is about is decided anew.
+            Verdict::Holds(Witness::Argument(_)) if level == Level::Causal => causes::causal(&self.0, budget),
             Verdict::Holds(Witness::Argument(_) | Witness::Implied(_)) => Err(Why::Argument.into()),
             Verdict::Violated(violation) => self.violation(level, violation, budget),
         }
@@ -159,15 +169,77 @@ impl<'h, M: Model> Objects<'h, M> {
                 }
                 all
             }
-            _ => return Err(Why::NoMethod(level).into()),
+            _ => return self.exhaust_causal(level, &happened, budget),
         };
         if exists {
             return Err(Flaw::OrderExists.into());
         }
-        let kept = happened.iter().collect::<FxHashSet<_>>();
-        let is_closed = kept.len() == self.0.items.len() || self.keep().is_closed(&happened);
+        self.closed(&happened)
+    }
+
+    /// The same for the causal levels and the guarantees: the operations become a history of their own.
+    fn exhaust_causal(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
+        let mut ops = ops.to_vec();
+        ops.sort_unstable();
+        ops.dedup();
+        let part = self.0.history.restrict(&ops);
+        let Ok(part) = Operations::new(self.0.model.clone(), &part) else {
+            return Err(Why::NoMethod(level).into());
+        };
+        let explained = match level {
+            Level::Causal => causes::causal(&part, budget),
+            Level::CausalConvergence => converges(&part, budget),
+            level if is_guarantee(level) => is_guaranteed(&part, level, budget),
+            // Causal memory implies causal consistency, whose violation is told more easily.
+            Level::CausalMemory => match causes::causal(&part, budget) {
+                Err(Objection::Flaw(flaw)) => Err(flaw.into()),
+                _ => Err(Why::NoMethod(level).into()),
+            },
+            _ => Err(Why::NoMethod(level).into()),
+        };
+        match explained {
+            Ok(()) => Err(Flaw::OrderExists.into()),
+            Err(Objection::Flaw(_)) => self.closed(&ops),
+            Err(unconfirmed) => Err(unconfirmed),
+        }
+    }
+
+    /// Whether the operations lean on nobody else.
+    fn closed(&self, ops: &[OpId]) -> Result<(), Objection> {
+        let kept = ops.iter().collect::<FxHashSet<_>>();
+        let is_closed = kept.len() == self.0.items.len() || self.keep().is_closed(ops);
         if is_closed { Ok(()) } else { Err(Why::NotClosed.into()) }
     }
+}
+
+/// Tries every order of all operations.
+fn converges<M: Model>(part: &Operations<'_, M>, budget: &Budget<'_>) -> Result<(), Objection> {
+    let ops: Vec<OpId> = part.items.iter().map(|item| item.id).collect();
+    let in_session = |a: OpId, b: OpId| part.history.op(a).session == part.history.op(b).session && a < b;
+    let check = |order: &[OpId]| causes::convergence(part, order, budget);
+    // Whatever is wrong with every order, such as that values do not tell, is wrong with the first.
+    if let Err(Objection::Unconfirmed(why)) = check(&ops) {
+        return Err(why.into());
+    }
+    let exists = some_order_passes(&ops, &in_session, &check, budget)?;
+    if exists { Ok(()) } else { Err(Flaw::Illegal(ops[0]).into()) }
+}
+
+/// Tries every order of all writes for each session.
+fn is_guaranteed<M: Model>(
+    part: &Operations<'_, M>,
+    level: Level,
+    budget: &Budget<'_>,
+) -> Result<(), Objection> {
+    let guarantees = Guarantees::of(part, level, budget)?;
+    let writes = guarantees.all_writes();
+    for item in &part.items {
+        let check = |order: &[OpId]| guarantees.view(item.session, order, budget);
+        if !some_order_passes(&writes, &|_, _| false, &check, budget)? {
+            return Err(Flaw::Illegal(item.id).into());
+        }
+    }
+    Ok(())
 }
 
 /// Whether what one session did and saw orders operations for all: then a circle of it cannot be.
