@@ -17,6 +17,7 @@
 //! | [`order`] | sequential and causal consistency, PRAM, session guarantees |
 //! | [`txn`] | transactions: anomalies and isolation levels |
 //! | [`workload`] | checks of one invariant: bank, counter, set, queue, unique ids |
+//! | [`subject`] | as which of these a history is to be judged |
 //! | [`generate`] | histories made up for tests and measurements, right and with known faults |
 //! | [`stream`] | checks in bounded memory of histories that do not fit |
 //! | [`explain`] | the smallest part that fails, in words and drawn; the independent verifier |
@@ -40,6 +41,7 @@ pub mod linear;
 pub mod model;
 pub mod order;
 pub mod stream;
+pub mod subject;
 pub mod txn;
 pub mod verdict;
 pub mod workload;
