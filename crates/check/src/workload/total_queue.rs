@@ -55,7 +55,7 @@ fn judge(history: &History, budget: &Budget<'_>) -> Result<Report, Stop> {
     let parsed = parse(history, budget)?;
     let (mut duplicated, mut recovered, mut unexpected, mut left) = (0, 0, 0, 0u64);
     let (mut acknowledged, mut taken) = (0, 0);
-    let mut lost: Vec<OpId> = Vec::new();
+    let (mut missing, mut lost) = (0, Vec::new());
     for value in &parsed.values {
         budget.step(1)?;
         let (put, out) = (value.put.len() as u64, value.taken.len() as u64);
@@ -67,19 +67,26 @@ fn judge(history: &History, budget: &Budget<'_>) -> Result<Report, Stop> {
         }
         duplicated += out.saturating_sub(put + value.perhaps_put);
         recovered += out.min(put + value.perhaps_put).saturating_sub(put);
-        // Whichever came out, those that went in last are missing least surely.
-        for id in value.put.iter().take(put.saturating_sub(out) as usize) {
-            let is_emptied = parsed.last_empty.is_some_and(|empty| history.precedes(*id, empty));
-            if is_emptied { lost.push(*id) } else { left += 1 }
+        // Those that came out may all have been put in before the queue was empty.
+        let before = |empty| value.put.iter().copied().filter(move |id| history.precedes(*id, empty));
+        let before: Vec<OpId> = parsed.last_empty.into_iter().flat_map(before).collect();
+        let surely = (before.len() as u64).saturating_sub(out);
+        left += put.saturating_sub(out) - surely;
+        if surely > 0 {
+            missing += surely;
+            lost.push((surely, before));
         }
     }
-    let missing = lost.len() as u64;
     match (parsed.last_empty, parsed.in_doubt) {
         (Some(empty), Some(in_doubt)) if missing > in_doubt => {
-            // So many may be in the hands of dequeues in doubt.
-            let surely = in_doubt as usize + 1;
-            for first in lost.chunks(surely).filter(|chunk| chunk.len() == surely) {
-                tell_lost(history, first, empty, in_doubt, &mut findings);
+            let (mut count, mut ops) = (0, Vec::new());
+            for (surely, before) in lost {
+                count += surely;
+                ops.extend(before);
+                if count > in_doubt {
+                    tell_lost(history, &ops, empty, in_doubt, &mut findings);
+                    (count, ops) = (0, Vec::new());
+                }
             }
         }
         _ if missing > 0 => findings.doubt(
@@ -127,10 +134,10 @@ fn tell_lost(history: &History, lost: &[OpId], empty: OpId, in_doubt: u64, findi
         let doubt = if in_doubt == 0 {
             String::new()
         } else {
-            format!(" (dequeues in doubt may have taken {in_doubt} of these, not all)")
+            format!(" (of which dequeues in doubt may have taken {in_doubt})")
         };
         let (words, empty) = (words.join("; "), history.describe(empty));
-        format!("went in and never came out: {words}{doubt}; later the queue was empty: {empty}")
+        format!("went in more often than out: {words}{doubt}; later the queue was empty: {empty}")
     });
 }
 
