@@ -23,6 +23,7 @@ mod spent;
 mod stuck;
 mod timeline;
 mod trail;
+pub mod unique;
 mod window;
 
 use crate::history::OpId;
