@@ -164,7 +164,7 @@ fn generate(discipline: Discipline, rng: &mut Rng, count: usize) -> Vec<Item<Cal
         let can_doubt = matches!(call, Call::Write(_) | Call::Insert(..) | Call::Add(_) | Call::Read(_));
         let certain = !(can_doubt && rng.chance(1, 6));
         if certain || rng.chance(1, 2) {
-            state = model.step(&state, &call, certain).unwrap();
+            state = model.step(&state, &call, certain).expect("the call was made for this state");
         }
         drafts.push(Draft {
             from: at - rng.below(spread) - 1,
@@ -256,7 +256,7 @@ fn ranked(rng: &mut Rng, drafts: Vec<Draft>) -> Vec<Item<Call>> {
 }
 
 fn by_id(items: &[Item<Call>], id: OpId) -> &Item<Call> {
-    items.iter().find(|item| item.id == id).unwrap()
+    items.iter().find(|item| item.id == id).expect("verdicts name operations of the history")
 }
 
 /// The order holds all that is certain, each once, respects real time, and is legal.

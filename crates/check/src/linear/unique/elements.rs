@@ -13,14 +13,11 @@
 //! Source: Lee & Mathur 2024 for sets. Deviation: reads of everything instead of one element.
 
 use super::Decided;
-use super::elements_blame::{Blame, Read};
+use super::elements_blame::{Blame, Read, UNSEEN};
 use super::gather::{Deed, Event};
 use super::numbers::{NOTHING, Numbers};
 use crate::limits::{Budget, Exhausted};
 use crate::verdict::Violation;
-
-/// The rank of an element that nobody saw.
-pub(super) const UNSEEN: u32 = u32::MAX;
 
 /// `None` if an element was added twice.
 pub(super) fn decide(

@@ -1,11 +1,13 @@
 //! Which reads and additions contradict each other, and how.
 
 use super::blame::{by_time, edge, violation};
-use super::elements::UNSEEN;
 use super::gather::{Deed, Event};
 use super::numbers::Numbers;
 use crate::verdict::{Edge, Refutation, Relation, Violation};
 use std::cmp::Ordering;
+
+/// The rank of an element that nobody saw.
+pub(super) const UNSEEN: u32 = u32::MAX;
 
 /// A read, by its place among the events.
 pub(super) struct Read<'e> {
