@@ -99,6 +99,9 @@ pub enum Reason {
     /// Operations with stamps, and events ordered by their lines.
     #[error("operations with `start` stamps and events without them: their order cannot be told")]
     MixedStamps,
+    /// Stamps where only the order of lines can be followed.
+    #[error("an operation with `start`: what is judged while it streams must come as calls and returns")]
+    StampsInStream,
     /// The end of a fault that did not begin.
     #[error("the end of fault {id}, which is not open")]
     NoSuchFault {
