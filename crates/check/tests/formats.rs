@@ -368,3 +368,17 @@ fn a_window_may_end_anywhere() {
     assert_eq!(whole, by_bytes);
     assert_eq!(whole.ops.len(), 20_000);
 }
+
+#[test]
+fn the_corpus_is_read() {
+    let directory = format!("{}/corpus/formats", env!("CARGO_MANIFEST_DIR"));
+    let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory}: {error}"));
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    names.sort();
+    for path in &names {
+        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let loaded = read(&path.display().to_string(), &bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!loaded.history.ops.is_empty(), "{path:?}");
+    }
+    assert!(names.len() > 5);
+}

@@ -20,6 +20,8 @@ pub struct Scanner<'a, 'w> {
     /// Whether the text ends where the bytes end.
     ended: bool,
     words: &'w mut Words,
+    /// Values of the lists that are open.
+    stack: Vec<Value>,
     depth: usize,
 }
 
@@ -42,7 +44,7 @@ fn is_blank(byte: u8) -> bool {
 impl<'a, 'w> Scanner<'a, 'w> {
     /// At the beginning of `bytes`, which `ended` says are the last.
     pub fn new(bytes: &'a [u8], ended: bool, words: &'w mut Words) -> Self {
-        Scanner { bytes, at: 0, ended, words, depth: 0 }
+        Scanner { bytes, at: 0, ended, words, stack: Vec::new(), depth: 0 }
     }
 
     /// The index of the next byte.
@@ -143,8 +145,8 @@ impl<'a, 'w> Scanner<'a, 'w> {
             b'0'..=b'9' => self.number(),
             b'-' | b'+' if self.bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit) => self.number(),
             b':' => self.keyword(),
-            b'[' => Ok(Value::List(self.elements(b']')?.into())),
-            b'(' => Ok(Value::List(self.elements(b')')?.into())),
+            b'[' => Ok(Value::List(self.elements(b']')?.collect())),
+            b'(' => Ok(Value::List(self.elements(b')')?.collect())),
             b'"' => {
                 let words = self.string()?;
                 Ok(match words {
@@ -152,10 +154,7 @@ impl<'a, 'w> Scanner<'a, 'w> {
                     Text::Unescaped(text) => Value::Text(self.words.share(&text)),
                 })
             }
-            b'{' => {
-                let forms = self.elements(b'}')?;
-                self.map(forms)
-            }
+            b'{' => self.map(),
             b'#' => self.dispatched(),
             b'\\' => self.character(),
             b')' | b']' | b'}' => Err(self.unexpected(self.at, "a value")),
@@ -163,30 +162,33 @@ impl<'a, 'w> Scanner<'a, 'w> {
         }
     }
 
-    fn elements(&mut self, close: u8) -> Result<Vec<Value>, Snag> {
+    /// The values up to a bracket. They are gathered at the end of `stack`, so that each list is allocated once and in its size.
+    fn elements(&mut self, close: u8) -> Result<std::vec::Drain<'_, Value>, Snag> {
         if self.depth == MAX_DEPTH {
             return Err(Snag::bad(self.at, Reason::TooDeep));
         }
         self.at += 1;
         self.depth += 1;
-        let mut values = Vec::new();
+        let first = self.stack.len();
         loop {
             self.skip_blank()?;
             if self.peek()? == close {
                 break;
             }
-            values.push(self.value()?);
+            let value = self.value()?;
+            self.stack.push(value);
         }
         self.at += 1;
         self.depth -= 1;
-        Ok(values)
+        Ok(self.stack.drain(first..))
     }
 
-    fn map(&mut self, forms: Vec<Value>) -> Result<Value, Snag> {
+    fn map(&mut self) -> Result<Value, Snag> {
+        let mut forms = self.elements(b'}')?;
         if !forms.len().is_multiple_of(2) {
+            drop(forms);
             return Err(self.unexpected(self.at - 1, "a value for the map's last key"));
         }
-        let mut forms = forms.into_iter();
         let pairs = std::iter::from_fn(|| Some((forms.next()?, forms.next()?)));
         Ok(Value::map(pairs))
     }
