@@ -278,7 +278,8 @@ fn what_is_wrong_is_named() {
         assert_eq!(bad.to_string(), expect, "{text}");
     };
     let invoke = "{:type :invoke, :process 0, :f :read}\n";
-    check("", &format!("h:1: no known format begins like this; name one of {}", names()));
+    check("", "h: the file is empty");
+    check(" \n", "h: the file is empty");
     check("hello", &format!("h:1: no known format begins like this; name one of {}", names()));
     check("{:type :ok, :process 0}", "h:1: the operation has no `f`: write what was called, such as read");
     check("\n\n{:process 0, :f :read}", "h:3: the operation has no `type`: write invoke, ok, fail or info");
@@ -288,7 +289,7 @@ fn what_is_wrong_is_named() {
     check("{:type :ok, :f :read, :index \"a\"}", "h:1: `index` is \"a\", expected a whole number");
     check(
         &format!("{invoke}{{:type :ok, :process 0, :f :read"),
-        "h:2: the text ends within something that begins on this line",
+        "h:2: the text ends within the map that begins on this line",
     );
     check(&format!("{invoke}{{:type :ok, :process 0, :f ]}}"), "h:2: found `]`, expected a value");
     check(&format!("{invoke}17"), "h:2: found `17`, expected a map like {:type :invoke, …}");

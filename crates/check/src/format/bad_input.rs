@@ -108,6 +108,9 @@ pub enum Reason {
         /// Its number.
         id: i64,
     },
+    /// Nothing but blanks.
+    #[error("the file is empty")]
+    Empty,
     /// No known format looks like this.
     #[error("no known format begins like this; name one of {}", super::Format::names())]
     Unrecognised,

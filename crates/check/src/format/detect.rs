@@ -23,7 +23,8 @@ pub fn detect(bytes: &[u8]) -> Option<Format> {
     }
     let line = rest.lines().next().unwrap_or_default().trim_end();
     if rest.is_empty() {
-        return (!text.is_empty()).then_some(Format::Edn);
+        // Nothing but comments, if there is anything.
+        return (!text.trim().is_empty()).then_some(Format::Edn);
     }
     if text.contains(super::porcupine::LOGGER) && !rest.starts_with(['{', '[', '(', '#']) {
         return Some(Format::PorcupineLog);

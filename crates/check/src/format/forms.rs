@@ -121,7 +121,7 @@ impl<R: BufRead> Forms<R> {
         let start = window.iter().position(|byte| !is_blank(byte));
         let reason = match start {
             None => Reason::UnclosedList,
-            Some(_) => Reason::Unclosed { what: "something" },
+            Some(_) => Reason::Unclosed { what: "the map" },
         };
         self.bad(self.source.line_at(start.unwrap_or(window.len())), reason)
     }

@@ -6,12 +6,13 @@
 //! carries `[key [old new]]`, and decides nothing by itself.
 //!
 //! The history is left alone if an operation is a transaction, if one has a key of its own, if any value is not a list of two, or if no
-//! operation decides. A register that holds nothing but pairs of its own is mistaken for one with keys; name the keys in the file then.
+//! operation decides. A register that holds nothing but pairs of its own, in a file whose reads are not invoked with nil, is mistaken for
+//! one with keys; name the keys in the file then.
 
 use crate::history::{History, Op, Outcome, Value};
 
 /// Operations whose argument or result is one value; of a tuple if it is a list of two.
-const SINGLE: [&str; 14] = [
+const SINGLE: [&str; 16] = [
     "read",
     "write",
     "r",
@@ -23,6 +24,8 @@ const SINGLE: [&str; 14] = [
     "increment",
     "dec",
     "delete",
+    "dequeue",
+    "pop",
     "acquire",
     "release",
     "set",

@@ -1,11 +1,11 @@
 //! Reading and writing histories.
 //!
-//! **Problem.** Every tool has its own way of writing histories down. **Idea.** All of them are read as [`Event`]s, which an
-//! [`Assembly`](assembly) turns into a [`History`]; formats that know transactions and sessions only are read whole. The format is
+//! **Problem.** Every tool has its own way of writing histories down. **Idea.** All of them are read as [`Event`]s, which are put
+//! together into a [`History`](crate::history::History); formats that know transactions and sessions only are read whole. The format is
 //! recognised from how the text begins, so nobody needs to name it.
 //!
-//! **Invariant:** any bytes give a history or a [`BadInput`] that names the line; nothing is guessed and nothing dropped silently.
-//! Formats of events are read through a window and never held as text.
+//! **Invariant:** any bytes give a history or a [`BadInput`] that says what is wrong, and on which line if it has lines; nothing is
+//! guessed. Formats of events are read through a window and never held as text.
 //!
 //! `docs/histories.md` describes each format.
 

@@ -127,8 +127,9 @@ fn open<R: BufRead>(name: &str, reader: R, format: Option<Format>) -> Result<(So
     while source.window().len() < LOOK_BYTES && !source.ended() {
         source.more().map_err(|error| bad(name, 0, Reason::Io(error)))?;
     }
-    let format = format.or_else(|| detect(source.window()));
-    let format = format.ok_or_else(|| bad(name, 1, Reason::Unrecognised))?;
+    let is_empty = source.ended() && source.window().trim_ascii().is_empty();
+    let unknown = || if is_empty { bad(name, 0, Reason::Empty) } else { bad(name, 1, Reason::Unrecognised) };
+    let format = format.or_else(|| detect(source.window())).ok_or_else(unknown)?;
     const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
     if source.window().starts_with(BYTE_ORDER_MARK) && format != Format::DbcopBincode {
         source.consume(BYTE_ORDER_MARK.len());

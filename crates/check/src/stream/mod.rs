@@ -13,7 +13,7 @@
 //! | [`CounterCheck`] | open operations, and reads whose answer depends on them |
 //! | [`RegisterCheck`] | per key the events since the oldest open call, and the states that are possible |
 //!
-//! All of them keep the calls that are open. Operations have the [`OpId`](crate::history::OpId) that they would have in the whole history.
+//! All of them keep the calls that are open. Operations have the [`OpId`] that they would have in the whole history.
 
 mod counter;
 mod elements;
