@@ -326,6 +326,10 @@ fn what_is_wrong_is_named() {
         "h:1: the end of fault 3, which is not open",
     );
     check("INFO jepsen.util - 0\t:invoke\tread", "h:1: found `read`, expected an operation such as :read");
+    check(
+        "{\"f\":\"read\",\"process\":1,\"start\":2,\"end\":3}\n{\"f\":\"read\",\"process\":1,\"start\":3,\"end\":4}",
+        "h:2: session 1 has two operations at once, on lines 1 and 2",
+    );
 }
 
 fn names() -> String {
