@@ -66,6 +66,11 @@ impl<'a> Crowd<'a> {
         &self.done[at * self.words..][..self.words]
     }
 
+    fn replace(&mut self, at: usize, head: Head, done: &[u64]) {
+        self.heads[at] = head;
+        self.done[at * self.words..][..self.words].copy_from_slice(done);
+    }
+
     fn truncate(&mut self, len: usize) {
         self.heads.truncate(len);
         self.done.truncate(len * self.words);
@@ -165,7 +170,7 @@ impl<'a> Broad<'a> {
             done.copy_from_slice(self.crowd.done(at));
             let mut head = self.crowd.heads[at];
             self.place_reads(space, &mut head, &mut done)?;
-            self.crowd.heads[at] = head;
+            self.crowd.replace(at, head, &done);
             self.placed = self.placed.max(head.placed as usize);
             at += 1;
             if done[word] & bit != 0 {
