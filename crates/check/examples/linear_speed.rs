@@ -89,9 +89,9 @@ fn main() {
         let items = run(&mut keyed, 7, Plan { keys: 1000, ..plan(1_000_000, processes, 1) });
         measure(&format!("keys: 1000, 1M at {processes}"), &keyed, &[items]);
     }
-    for processes in [5, 20] {
-        let items = run(&mut Queue, 7, plan(10_000, processes, 0));
-        measure(&format!("queue 10k at {processes}"), &Queue, &[items]);
+    for processes in [3, 5, 20] {
+        let items = run(&mut Queue, 7, plan(400, processes, 0));
+        measure(&format!("queue 400 at {processes}"), &Queue, &[items]);
         let items = run(&mut Counter, 7, plan(100_000, processes, 0));
         measure(&format!("counter 100k at {processes}"), &Counter, &[items]);
     }

@@ -4,7 +4,7 @@
 //! its model gives? Deciding this is NP-complete, but most histories have few choices at any moment.
 //!
 //! **Idea.** Linearizability is local: a history is linearizable exactly if it is on each object (Herlihy & Wing 1990, theorem 1). Each
-//! object is decided by a method that needs no search where one applies, and by [search](search::search) else.
+//! object is decided by a method that needs no search where one applies, and by search else.
 //!
 //! **Invariant:** the answer does not depend on the order in which objects are decided: the violation of the object that comes
 //! first is the one that is told.
