@@ -7,7 +7,7 @@
 //! **Invariant:** no two operations that are open at the same time share a slot.
 
 use crate::limits::{Budget, Exhausted, Held};
-use crate::model::{Access, Item, Model};
+use crate::model::{Item, Model};
 use rustc_hash::FxHashMap;
 use std::fmt::Write;
 
@@ -77,8 +77,6 @@ impl<'a> Timeline<'a> {
 
     /// Gives classes to all, and leaves out what makes no difference.
     fn classify<M: Model>(&mut self, model: &M, items: &[Item<M::Call>], by_call: &[u32]) {
-        let object = items.first().and_then(|item| model.object(&item.call));
-        let object = object.filter(|_| items.iter().all(|item| model.object(&item.call) == object));
         let mut classes: FxHashMap<(bool, Box<str>), u32> = FxHashMap::default();
         let mut key = (false, String::new().into_boxed_str());
         for at in by_call {
@@ -91,7 +89,7 @@ impl<'a> Timeline<'a> {
                 Some(class) => *class,
                 None => {
                     let class = self.kinds.len() as u32;
-                    self.kinds.push(kind(model, item, object));
+                    self.kinds.push(kind(model, item));
                     classes.insert(key.clone(), class);
                     class
                 }
@@ -157,16 +155,13 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// What a call does to states. `object` is the only one that there is, if so: then a write to it makes the whole state.
-fn kind<M: Model>(model: &M, item: &Item<M::Call>, object: Option<u32>) -> Kind {
+fn kind<M: Model>(model: &M, item: &Item<M::Call>) -> Kind {
     if model.reads_only(&item.call, item.certain) {
-        return Kind::Read;
-    }
-    let mut accesses = Vec::new();
-    let is_all = model.accesses(&item.call, item.certain, &mut accesses);
-    match accesses[..] {
-        [Access::Write { object: to, .. }] if is_all && object == Some(to) => Kind::Overwrite,
-        _ => Kind::Other,
+        Kind::Read
+    } else if model.overwrites(&item.call, item.certain) {
+        Kind::Overwrite
+    } else {
+        Kind::Other
     }
 }
 

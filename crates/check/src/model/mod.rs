@@ -82,6 +82,13 @@ pub trait Model: Clone + Send + Sync {
             })
     }
 
+    /// Whether the call is legal in every state and always leads to the same one, as a write that is the whole state does.
+    /// May be false for a call that does: then it is only searched more slowly.
+    fn overwrites(&self, call: &Self::Call, seen: bool) -> bool {
+        let _ = (call, seen);
+        false
+    }
+
     /// About how many bytes a state takes, for the memory limit.
     fn state_bytes(&self, state: &Self::State) -> usize {
         std::mem::size_of_val(state)

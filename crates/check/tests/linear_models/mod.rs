@@ -207,6 +207,10 @@ impl Model for Few {
     fn accesses(&self, call: &Self::Call, seen: bool, out: &mut Vec<Access>) -> bool {
         self.inner.accesses(call, seen, out)
     }
+    fn overwrites(&self, call: &Self::Call, seen: bool) -> bool {
+        let mut accesses = Vec::new();
+        self.accesses(call, seen, &mut accesses) && matches!(accesses[..], [Access::Write { .. }])
+    }
     fn reads_only(&self, call: &Self::Call, seen: bool) -> bool {
         let stays = |state| self.step(&state, call, seen).is_none_or(|next| next == state);
         stays(None) && (0..self.domain as u32).all(|value| stays(Some(value)))
