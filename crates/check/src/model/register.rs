@@ -82,6 +82,18 @@ impl Model for Register {
         }
     }
 
+    fn reads_only(&self, call: &Call, seen: bool) -> bool {
+        match call.what {
+            What::Read(_) => true,
+            What::Cas { done, .. } => seen && !done,
+            What::Write(_) => false,
+        }
+    }
+
+    fn overwrites(&self, call: &Call, _: bool) -> bool {
+        matches!(call.what, What::Write(_))
+    }
+
     fn show_state(&self, state: &Option<u32>) -> String {
         state.map_or_else(|| "nil".to_owned(), |value| self.values.value(value).to_string())
     }
