@@ -6,10 +6,26 @@
 //!
 //! Source: Adya 1999; Kingsbury & Alvaro, *Elle*, VLDB 2020; Biswas & Enea, OOPSLA 2019.
 
+mod analyse;
+mod by_key;
+mod circles;
+mod components;
+mod cyclic;
+mod direct;
+mod graph;
+mod infer;
 pub mod isolation;
+mod names;
 mod parse;
+mod tally;
+mod words;
 
+#[cfg(test)]
+mod tests;
+
+pub use analyse::{Analysis, analyse};
 pub use parse::{BadTxn, Flaw, MAX_MOPS, parse};
+pub use tally::MAX_FINDINGS_PER_NAME;
 
 use crate::history::{OpId, Outcome, Point, SessionId};
 use crate::model::Interner;
@@ -113,6 +129,7 @@ pub struct Versions {
     pub loose_after_chain: bool,
     /// More pairs of writers whose order is known: the second read the first's version and overwrote it.
     pub known: Vec<(TxnId, TxnId)>,
-    /// Reads of other transactions' versions: reader, and writer (`None` for the initial version).
+    /// Reads of other transactions' versions: reader, and writer (`None` for the initial version), in the order of transactions and
+    /// of reads within one. A list that ends with its reader's own appends was read from whoever appended before them.
     pub reads: Vec<(TxnId, Option<TxnId>)>,
 }
