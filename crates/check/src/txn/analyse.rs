@@ -8,12 +8,14 @@
 //!
 //! Source: Adya 1999; Elle (VLDB 2020).
 
+use super::assume::{Assumptions, circle};
 use super::graph::Graph;
 use super::infer::{Inference, infer};
 use super::tally::{MAX_FINDINGS_PER_NAME, Tally};
 use super::words::Words;
-use super::{Txns, Versions, cyclic, direct};
-use crate::history::{History, Outcome};
+use super::{Kind, Txns, Versions, cyclic, direct};
+use crate::history::{History, Order, Outcome};
+use crate::level::Level;
 use crate::limits::{Budget, Exhausted, Runner};
 use crate::verdict::Finding;
 
@@ -40,10 +42,29 @@ pub fn analyse(
     budget: &Budget<'_>,
     runner: &dyn Runner,
 ) -> Result<Analysis, Exhausted> {
+    analyse_with(Assumptions::default(), txns, history, budget, runner)
+}
+
+/// Finds all anomalies, and those that there are if the assumptions are true.
+///
+/// # Errors
+/// If the budget is exhausted.
+pub fn analyse_with(
+    assumptions: Assumptions,
+    txns: &Txns,
+    history: &History,
+    budget: &Budget<'_>,
+    runner: &dyn Runner,
+) -> Result<Analysis, Exhausted> {
     let mut held = budget.hold(0)?;
-    let inference = infer(txns, &mut held, budget, runner)?;
-    let words = Words { txns, inference: &inference, history };
+    let mut inference = infer(txns, &mut held, budget, runner)?;
     let mut tally = Tally::default();
+    if txns.kind == Kind::RwRegister {
+        let linearizable_keys = assumptions.linearizable_keys && history.order == Order::RealTime;
+        let assumptions = Assumptions { linearizable_keys, ..assumptions };
+        order_versions(assumptions, txns, history, &mut inference, &mut tally, budget)?;
+    }
+    let words = Words { txns, inference: &inference, history };
     direct::find(&words, &mut tally, budget)?;
     let graph = Graph::new(txns, &inference, history, &mut held, budget)?;
     let summary = cyclic::find(&graph, &words, &mut tally, budget)?;
@@ -61,6 +82,52 @@ pub fn analyse(
         fact(name, if told < count { format!("{count}, {told} of them shown") } else { count.to_string() });
     }
     Ok(Analysis { findings, versions: inference.versions, ambiguous, facts })
+}
+
+/// Adds what is assumed, key by key, unless it contradicts what is known.
+fn order_versions(
+    assumptions: Assumptions,
+    txns: &Txns,
+    history: &History,
+    inference: &mut Inference,
+    tally: &mut Tally,
+    budget: &Budget<'_>,
+) -> Result<(), Exhausted> {
+    for key in 0..txns.keys.len() as u32 {
+        budget.step(1 + inference.by_key.reads(key).len() as u64)?;
+        let mut level = Level::ReadCommitted;
+        let mut cycle = circle(&inference.versions[key as usize]);
+        if cycle.is_none() && assumptions.apply_to(txns.kind) {
+            let assumed = assumptions.pairs(txns, inference, key);
+            let versions = &mut inference.versions[key as usize];
+            let count = versions.known.len();
+            versions.known.extend(assumed);
+            cycle = circle(versions);
+            if cycle.is_some() {
+                versions.known.truncate(count);
+            }
+            // In sessions alone the circle would contradict causality; in real time no more than the strongest levels.
+            level = if assumptions.linearizable_keys {
+                Level::StrongSnapshotIsolation
+            } else {
+                Level::TransactionalCausal
+            };
+        }
+        if let Some(cycle) = cycle
+            && tally.count("cyclic versions")
+        {
+            let words = Words { txns, inference, history };
+            let names: Vec<String> = cycle.iter().map(|txn| words.long(txn.0)).collect();
+            let reason = format!(
+                "what these wrote to {} follows one another in a circle: {}",
+                words.key(key),
+                names.join(", ")
+            );
+            let ops = cycle.iter().map(|txn| words.op(txn.0)).collect();
+            tally.fact("cyclic versions", level, ops, reason);
+        }
+    }
+    Ok(())
 }
 
 fn figures(txns: &Txns, inference: &Inference) -> Vec<(String, String)> {

@@ -7,6 +7,7 @@
 //! Source: Adya 1999; Kingsbury & Alvaro, *Elle*, VLDB 2020; Biswas & Enea, OOPSLA 2019.
 
 mod analyse;
+mod assume;
 mod by_key;
 mod circles;
 mod components;
@@ -23,7 +24,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use analyse::{Analysis, analyse};
+pub use analyse::{Analysis, analyse, analyse_with};
+pub use assume::Assumptions;
 pub use parse::{BadTxn, Flaw, MAX_MOPS, parse};
 pub use tally::MAX_FINDINGS_PER_NAME;
 
@@ -127,7 +129,8 @@ pub struct Versions {
     pub loose: Vec<TxnId>,
     /// Whether every loose writer follows the whole chain.
     pub loose_after_chain: bool,
-    /// More pairs of writers whose order is known: the second read the first's version and overwrote it.
+    /// More pairs of writers whose order is known: the second read the first's version and overwrote it, or the user vouches for it
+    /// ([`Assumptions`]).
     pub known: Vec<(TxnId, TxnId)>,
     /// Reads of other transactions' versions: reader, and writer (`None` for the initial version), in the order of transactions and
     /// of reads within one. A list that ends with its reader's own appends was read from whoever appended before them.

@@ -132,7 +132,7 @@ impl Words<'_> {
             Some(mop) => {
                 format!("{to} read {key}={}, which {from} wrote, and set it to {value}", self.seen(mop))
             }
-            None => format!("{to} set {key} to {value} after {from}"),
+            None => format!("{to} set {key} to {value} after {from}, by the order assumed of {key}"),
         }
     }
 

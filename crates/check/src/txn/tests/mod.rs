@@ -3,6 +3,7 @@
 //! One transaction a line: `NAME @FROM-UNTIL OUTCOME : MOPS`. Without a name each line is a session of its own, without times all
 //! overlap, without outcome it committed. `a x 1` appends, `w x 1` writes, `r x 1`, `r x nil`, `r x [1 2]` read.
 
+mod properties;
 mod reference;
 mod tables;
 

@@ -3,7 +3,8 @@
 use super::{analysed, history, lines, names};
 use crate::history::Order;
 use crate::level::Level;
-use crate::txn::Kind;
+use crate::limits::{Budget, InTurn};
+use crate::txn::{Assumptions, Kind, analyse_with, parse};
 
 /// The findings of a history are exactly these names.
 fn check(kind: Kind, text: &str, expect: &[&str]) {
@@ -122,6 +123,29 @@ fn circles_through_real_time() {
     register("@1-2 : w x 1\n @3-4 : r x nil", &["G-single-realtime"]);
     list("@1-2 : a x 1\n @3-9 : r y []\n @1-2 : a y 1\n @3-9 : r x []", &["G-single-realtime"]);
     list("@1-2 : a x 1\n @3-9 : r y []\n @5-6 : a y 1\n @7-9 : r x []", &["G-single-realtime"]);
+}
+
+#[test]
+fn what_is_assumed_of_keys_orders_their_versions() {
+    let check = |assumptions, text, expect: &[&str]| {
+        let history = history(&lines(text), Order::RealTime);
+        let txns = parse(&history, Kind::RwRegister).unwrap();
+        let analysis = analyse_with(assumptions, &txns, &history, &Budget::unlimited(), &InTurn).unwrap();
+        let found: Vec<&str> = names(&analysis).into_iter().collect();
+        assert_eq!(found, expect, "{assumptions:?} {text}\n{:#?}", analysis.findings);
+    };
+    let nothing = Assumptions::default();
+    let linearizable = Assumptions { linearizable_keys: true, ..nothing };
+    let sequential = Assumptions { sequential_keys: true, ..nothing };
+    let text = "A @1-2 : w x 1\n B @3-4 : w x 2\n @5-6 : r x 1";
+    check(nothing, text, &[]);
+    check(sequential, text, &[]);
+    check(linearizable, text, &["cyclic versions"]);
+    let text = "A @1-2 : w x 1, w y 1\n A @3-4 : w x 2, w y 2\n @1-9 : r x 2, r y 1";
+    check(nothing, text, &[]);
+    check(sequential, text, &["G-single"]);
+    check(linearizable, text, &["G-single"]);
+    check(nothing, ": r x 2, w x 1\n : r x 1, w x 2", &["G0", "cyclic versions"]);
 }
 
 #[test]
