@@ -27,6 +27,8 @@ pub struct Cast<'a> {
     present: Vec<bool>,
     /// The one before it in its session that takes part.
     before: Vec<u32>,
+    /// How many of its session that take part are before it.
+    number: Vec<u32>,
 }
 
 impl<'a> Cast<'a> {
@@ -36,22 +38,23 @@ impl<'a> Cast<'a> {
     /// If the budget is exhausted.
     pub fn new(txns: &'a Txns, versions: &'a [Versions], held: &mut Held<'_, '_>) -> Result<Self, Exhausted> {
         let count = txns.txns.len();
-        held.grow(5 * count as u64 + 4 * u64::from(txns.session_count))?;
+        held.grow(9 * count as u64 + 4 * u64::from(txns.session_count))?;
         let mut present: Vec<bool> = txns.txns.iter().map(|txn| txn.outcome == Outcome::Ok).collect();
         for writer in versions.iter().flat_map(|key| key.chain.iter().chain(&key.loose)) {
             let txn = &txns.txns[writer.0 as usize];
             present[writer.0 as usize] |= txn.outcome == Outcome::Info;
         }
-        let mut before = vec![NONE; count];
+        let (mut before, mut number) = (vec![NONE; count], vec![0; count]);
         let mut last = vec![NONE; txns.session_count as usize];
         for txn in 0..count as u32 {
             if present[txn as usize] {
                 let last = &mut last[txns.txns[txn as usize].session.0 as usize];
                 before[txn as usize] = *last;
+                number[txn as usize] = if *last == NONE { 0 } else { number[*last as usize] + 1 };
                 *last = txn;
             }
         }
-        Ok(Cast { txns, versions, present, before })
+        Ok(Cast { txns, versions, present, before, number })
     }
 
     /// Whether it takes part.
@@ -74,6 +77,11 @@ impl<'a> Cast<'a> {
         let before = self.before[txn as usize];
         (before != NONE).then_some(before)
     }
+
+    /// How many of its session that take part are before it.
+    pub fn number(&self, txn: u32) -> u32 {
+        self.number[txn as usize]
+    }
 }
 
 /// Moments between returns and the calls after them.
@@ -87,20 +95,25 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Lays out the moments.
+    /// Lays out the moments of transactions that were called and returned when `span` says so.
     ///
     /// # Errors
     /// If the budget is exhausted.
-    pub fn new(cast: &Cast<'_>, held: &mut Held<'_, '_>, budget: &Budget<'_>) -> Result<Self, Exhausted> {
+    pub fn new(
+        cast: &Cast<'_>,
+        span: &dyn Fn(u32) -> (u32, u32),
+        held: &mut Held<'_, '_>,
+        budget: &Budget<'_>,
+    ) -> Result<Self, Exhausted> {
         const CALL: u8 = 0;
         const RETURN: u8 = 1;
         held.grow(8 * cast.len() as u64)?;
         let _held = budget.hold(24 * cast.len() as u64)?;
         let mut events: Vec<(u32, u8, u32)> = Vec::with_capacity(2 * cast.len());
         for txn in cast.members() {
-            let span = &cast.txns.txns[txn as usize];
-            events.push((span.from.0, CALL, txn));
-            events.push((span.until.0, RETURN, txn));
+            let (from, until) = span(txn);
+            events.push((from, CALL, txn));
+            events.push((until, RETURN, txn));
         }
         events.sort_unstable();
         budget.step(events.len() as u64)?;

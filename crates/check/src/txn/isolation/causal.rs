@@ -61,8 +61,6 @@ struct Writer {
 /// What each transaction knows.
 struct Past<'c, 'b, 'a> {
     cast: &'c Cast<'c>,
-    /// By transaction: its number within its session, from 1.
-    numbers: Vec<u32>,
     /// By key, then session, then number.
     writers: Rows<Writer>,
     /// By transaction: which clock is its own, while somebody may ask.
@@ -78,11 +76,7 @@ struct Past<'c, 'b, 'a> {
 
 impl<'c, 'b, 'a> Past<'c, 'b, 'a> {
     fn new(cast: &'c Cast<'c>, causes: &Rows<u32>, budget: &'b Budget<'a>) -> Result<Self, Exhausted> {
-        let mut held = budget.hold(12 * cast.len() as u64)?;
-        let mut numbers = vec![0; cast.len()];
-        for txn in cast.members() {
-            numbers[txn as usize] = cast.before(txn).map_or(1, |before| numbers[before as usize] + 1);
-        }
+        let mut held = budget.hold(8 * cast.len() as u64)?;
         let mut all: Vec<(u32, Writer)> = Vec::new();
         for (key, known) in cast.versions.iter().enumerate() {
             let chain = known.chain.iter().enumerate().map(|(at, writer)| (*writer, at as u32 + 1));
@@ -90,7 +84,7 @@ impl<'c, 'b, 'a> Past<'c, 'b, 'a> {
             for (writer, place) in chain.chain(loose).filter(|writer| cast.has(writer.0.0)) {
                 let txn = writer.0;
                 let session = cast.txns.txns[txn as usize].session.0;
-                all.push((key as u32, Writer { session, number: numbers[txn as usize], txn, place }));
+                all.push((key as u32, Writer { session, number: cast.number(txn) + 1, txn, place }));
             }
         }
         let bytes = 24 * all.len() as u64;
@@ -102,7 +96,6 @@ impl<'c, 'b, 'a> Past<'c, 'b, 'a> {
         held.shrink(bytes);
         Ok(Past {
             cast,
-            numbers,
             writers,
             clock: vec![NONE; cast.len()],
             asked: (0..cast.len() as u32).map(|txn| causes.row(txn).len() as u32).collect(),
@@ -158,7 +151,7 @@ impl<'c, 'b, 'a> Past<'c, 'b, 'a> {
             *known = (*known).max(*more);
         }
         let known = &mut known[self.cast.txns.txns[cause as usize].session.0 as usize];
-        *known = (*known).max(self.numbers[cause as usize]);
+        *known = (*known).max(self.cast.number(cause) + 1);
     }
 
     /// For each session the last writer of the key that the reader knows: it comes before the one that was read from.

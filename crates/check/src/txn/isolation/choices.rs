@@ -40,6 +40,8 @@ pub enum Outcome {
     Found(Vec<u32>),
     /// With a circle of certain edges and choices, whose alternatives were all refuted.
     Refuted(Vec<Link>),
+    /// After too many steps.
+    GivenUp,
 }
 
 /// What a search has decided.
@@ -102,11 +104,11 @@ impl<'p, 'g, 'b, 'a> Choices<'p, 'g, 'b, 'a> {
         })
     }
 
-    /// Searches until the end.
+    /// Searches until the end, or until a dead end after more than so many steps.
     ///
     /// # Errors
     /// If the budget is exhausted; what was found out stays.
-    pub fn run(&mut self) -> Result<Outcome, Exhausted> {
+    pub fn run(&mut self, effort: u64) -> Result<Outcome, Exhausted> {
         let mut open: Vec<(u32, u32)> = Vec::new();
         loop {
             self.budget.step(1)?;
@@ -114,6 +116,7 @@ impl<'p, 'g, 'b, 'a> Choices<'p, 'g, 'b, 'a> {
                 Some(conflict) if self.guesses.is_empty() => {
                     return Ok(Outcome::Refuted(self.last_circle(conflict)));
                 }
+                Some(_) if self.live.effort() > effort => return Ok(Outcome::GivenUp),
                 Some(conflict) => self.learn(conflict)?,
                 None => {
                     if open.is_empty() {

@@ -37,6 +37,7 @@ pub struct Live<'g, 'b, 'a> {
     ahead: Vec<u32>,
     behind: Vec<u32>,
     places: Vec<u32>,
+    effort: u64,
     budget: &'b Budget<'a>,
     held: Held<'b, 'a>,
 }
@@ -66,6 +67,7 @@ impl<'g, 'b, 'a> Live<'g, 'b, 'a> {
             ahead: Vec::new(),
             behind: Vec::new(),
             places: Vec::new(),
+            effort: 0,
             budget,
             held,
         })
@@ -74,6 +76,11 @@ impl<'g, 'b, 'a> Live<'g, 'b, 'a> {
     /// Each node's place in the order.
     pub fn position(&self) -> &[u32] {
         &self.position
+    }
+
+    /// Steps taken so far.
+    pub fn effort(&self) -> u64 {
+        self.effort
     }
 
     /// How many chosen edges there are.
@@ -126,7 +133,9 @@ impl<'g, 'b, 'a> Live<'g, 'b, 'a> {
         while let Some(node) = self.ahead.get(next).copied() {
             next += 1;
             let row = self.out.row(node);
-            self.budget.step(1 + row.len() as u64)?;
+            let steps = 1 + row.len() as u64;
+            self.effort += steps;
+            self.budget.step(steps)?;
             let mut extra = self.last_out[node as usize];
             let extras = std::iter::from_fn(|| {
                 let edge = self.extras.get(extra as usize)?;
@@ -158,7 +167,9 @@ impl<'g, 'b, 'a> Live<'g, 'b, 'a> {
         while let Some(node) = self.behind.get(next).copied() {
             next += 1;
             let row = self.into.row(node);
-            self.budget.step(1 + row.len() as u64)?;
+            let steps = 1 + row.len() as u64;
+            self.effort += steps;
+            self.budget.step(steps)?;
             let mut extra = self.last_in[node as usize];
             let extras = std::iter::from_fn(|| {
                 let edge = self.extras.get(extra as usize)?;

@@ -3,6 +3,9 @@
 //! **Idea.** Sort what is certain ([`super::polygraph`]). A circle refutes the level. If no order of runs is open, or none clashes
 //! in the sorted order, that order is the proof. Otherwise the search ([`super::choices`]) goes on from it.
 //!
+//! Most histories that keep a level keep more: the search is first tried with sessions and real time as hints, which leave little
+//! to choose. Only what no hint explains is searched at large.
+//!
 //! Lists never need a search for serializability: writers that nobody read follow the chain, and any order among them will do. For
 //! snapshot isolation they may, because two that wrote the same key must not overlap.
 
@@ -31,6 +34,26 @@ pub enum Respects {
     RealTime,
 }
 
+/// Steps for each transaction after which a search is given up for one with another hint.
+const PATIENCE: u64 = 1000;
+
+/// One of the six levels, for one history.
+struct Question<'q> {
+    shape: Shape,
+    respects: Respects,
+    cast: &'q Cast<'q>,
+    segments: &'q Segments,
+    history: &'q History,
+}
+
+/// What a search may assume and how long it may take.
+#[derive(Clone, Copy)]
+struct Attempt<'m> {
+    sessions: bool,
+    moments: Option<&'m Moments>,
+    effort: u64,
+}
+
 /// Decides one of the six levels.
 ///
 /// # Errors
@@ -43,43 +66,120 @@ pub fn decide(
     budget: &Budget<'_>,
 ) -> Result<Verdict, Halted> {
     let mut held = budget.hold(0)?;
-    let words = Words { cast, history };
     let segments = match Segments::new(cast, &mut held, budget)? {
         Ok(segments) => segments,
-        Err(found) => return Ok(Verdict::Violated(Box::new(words.contradiction(found)))),
-    };
-    let moments = match respects {
-        Respects::RealTime => Some(Moments::new(cast, &mut held, budget)?),
-        Respects::Nothing | Respects::Sessions => None,
-    };
-    let orders = (respects != Respects::Nothing, moments.as_ref());
-    let polygraph = Polygraph::new(shape, cast, &segments, orders, &mut held)?;
-    let graph = polygraph.rows(&mut held, budget)?;
-    let ranks = Ranks::new(&polygraph, history);
-    let priority = |node| ranks.of(node);
-    let priority = polygraph.is_open().then_some(&priority as &dyn Fn(u32) -> u64);
-    let order = match graph::sort(&graph, priority, budget)? {
-        Sorted::Order(order) => order,
-        Sorted::Stuck(stuck) => {
-            let links = circle::plainest(&graph, &stuck, &|emit| polygraph.each(emit), budget)?;
-            let links: Vec<_> = links.into_iter().map(|(from, to, why)| (from, to, why, None)).collect();
-            let steps = join(&polygraph, &links);
-            let evidence = evidence(&segments, &steps);
-            return Ok(Verdict::Violated(Box::new(words.circle(name(cast, &steps), &steps, &evidence))));
+        Err(found) => {
+            let violation = Words { cast, history }.contradiction(found);
+            return Ok(Verdict::Violated(Box::new(violation)));
         }
     };
-    if priority.is_none() {
-        let mut position = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(at, node)| position[*node as usize] = at as u32);
-        return Ok(holds(&polygraph, &position));
+    let question = Question { shape, respects, cast, segments: &segments, history };
+    let sessions = respects != Respects::Nothing;
+    let patience = PATIENCE * cast.len() as u64;
+    let mut attempt = Attempt { sessions, moments: None, effort: patience / 10 };
+    if respects == Respects::RealTime {
+        let moments = Moments::new(cast, &|txn| question.span(txn, 0), &mut held, budget)?;
+        attempt = Attempt { moments: Some(&moments), effort: u64::MAX, ..attempt };
+        return Ok(question.ask(attempt, budget)?.expect("a search without an end decides"));
     }
-    let mut choices = Choices::new(&polygraph, &graph, &order, budget)?;
-    match choices.run() {
-        Ok(Outcome::Found(position)) => Ok(holds(&polygraph, &position)),
-        Ok(Outcome::Refuted(circle)) => {
-            Ok(Verdict::Violated(Box::new(refuted(&polygraph, &choices, &circle, &words))))
+    if let Some(verdict) = question.ask(attempt, budget)? {
+        return Ok(verdict);
+    }
+    if let Some(verdict) = question.with_hints(budget)? {
+        return Ok(verdict);
+    }
+    attempt.effort = u64::MAX;
+    Ok(question.ask(attempt, budget)?.expect("a search without an end decides"))
+}
+
+impl Question<'_> {
+    /// Assumes more order than the level asks for: that sessions are respected, and real time, exactly or within a tolerance. An execution
+    /// that is found so is one of the level; if none is found, nothing follows.
+    fn with_hints(&self, budget: &Budget<'_>) -> Result<Option<Verdict>, Halted> {
+        let holds = |verdict: &Verdict| matches!(verdict, Verdict::Holds(_));
+        let effort = PATIENCE * self.cast.len() as u64;
+        let hinted = Attempt { sessions: true, moments: None, effort };
+        if self.respects == Respects::Nothing
+            && let Some(verdict) = self.ask(hinted, budget)?.filter(holds)
+        {
+            return Ok(Some(verdict));
         }
-        Err(why) => Err(halted(why, choices.progress())),
+        let concurrent = self.cast.txns.session_count.saturating_mul(2);
+        for factor in [0, 4, 16, 64] {
+            let mut held = budget.hold(0)?;
+            let tolerance = concurrent.saturating_mul(factor);
+            let moments = Moments::new(self.cast, &|txn| self.span(txn, tolerance), &mut held, budget)?;
+            let sessions = self.respects != Respects::Nothing;
+            let hinted = Attempt { sessions, moments: Some(&moments), effort };
+            if let Some(verdict) = self.ask(hinted, budget)?.filter(holds) {
+                return Ok(Some(verdict));
+            }
+        }
+        Ok(None)
+    }
+
+    /// When a transaction ran, and returned if one waits for a while. If the history knows no real time, sessions are taken to go
+    /// forward side by side.
+    fn span(&self, txn: u32, tolerance: u32) -> (u32, u32) {
+        let span = &self.cast.txns.txns[txn as usize];
+        let (from, until) = match self.history.order {
+            Order::RealTime => (span.from.0, span.until.0),
+            Order::Sessions => {
+                let round = self.cast.number(txn).saturating_mul(self.cast.txns.session_count);
+                (2 * round, 2 * round + 1)
+            }
+        };
+        (from, until.saturating_add(tolerance))
+    }
+
+    /// Searches under an assumption. Gives nothing if it was given up.
+    fn ask(&self, attempt: Attempt<'_>, budget: &Budget<'_>) -> Result<Option<Verdict>, Halted> {
+        let mut held = budget.hold(0)?;
+        let (cast, history) = (self.cast, self.history);
+        let words = Words { cast, history };
+        let orders = (attempt.sessions, attempt.moments);
+        let polygraph = Polygraph::new(self.shape, cast, self.segments, orders, &mut held)?;
+        let graph = polygraph.rows(&mut held, budget)?;
+        let priority = |node| self.rank(node, &polygraph);
+        let priority = polygraph.is_open().then_some(&priority as &dyn Fn(u32) -> u64);
+        let order = match graph::sort(&graph, priority, budget)? {
+            Sorted::Order(order) => order,
+            Sorted::Stuck(stuck) => {
+                let links = circle::plainest(&graph, &stuck, &|emit| polygraph.each(emit), budget)?;
+                let links: Vec<_> = links.into_iter().map(|(from, to, why)| (from, to, why, None)).collect();
+                let steps = join(&polygraph, &links);
+                let evidence = evidence(self.segments, &steps);
+                let violation = words.circle(name(cast, &steps), &steps, &evidence);
+                return Ok(Some(Verdict::Violated(Box::new(violation))));
+            }
+        };
+        if priority.is_none() {
+            let mut position = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(at, node)| position[*node as usize] = at as u32);
+            return Ok(Some(holds(&polygraph, &position)));
+        }
+        let mut choices = Choices::new(&polygraph, &graph, &order, budget)?;
+        match choices.run(attempt.effort) {
+            Ok(Outcome::Found(position)) => Ok(Some(holds(&polygraph, &position))),
+            Ok(Outcome::Refuted(circle)) => {
+                let violation = refuted(&polygraph, &choices, &circle, &words);
+                Ok(Some(Verdict::Violated(Box::new(violation))))
+            }
+            Ok(Outcome::GivenUp) => Ok(None),
+            Err(why) => Err(halted(why, choices.progress())),
+        }
+    }
+
+    /// When something probably happened: the closer the first order, the fewer clashes in it.
+    fn rank(&self, node: u32, polygraph: &Polygraph<'_>) -> u64 {
+        let Some(txn) = polygraph.txn(node) else { return 0 };
+        // Whoever has its snapshot commits as soon as it may, so that few overlap.
+        if node != self.shape.begin(txn) {
+            return 0;
+        }
+        let (from, until) = self.span(txn, 0);
+        let until = if until == Point::NEVER.0 { from } else { until };
+        u64::from(from) + u64::from(until)
     }
 }
 
@@ -92,41 +192,6 @@ fn holds(polygraph: &Polygraph<'_>, position: &[u32]) -> Verdict {
         Shape::Snapshot => "commit order".to_owned(),
     };
     Verdict::Holds(Witness::Orders(vec![Sequence { scope, ops }]))
-}
-
-/// When things probably happened: the closer the first order, the fewer clashes in it.
-struct Ranks<'p> {
-    polygraph: &'p Polygraph<'p>,
-    /// By transaction: its number within its session, if the history knows no more.
-    numbers: Option<Vec<u32>>,
-}
-
-impl<'p> Ranks<'p> {
-    fn new(polygraph: &'p Polygraph<'p>, history: &History) -> Self {
-        let cast = polygraph.cast;
-        let numbers = (history.order == Order::Sessions).then(|| {
-            let mut numbers = vec![0; cast.len()];
-            for txn in cast.members() {
-                numbers[txn as usize] = cast.before(txn).map_or(0, |before| numbers[before as usize] + 1);
-            }
-            numbers
-        });
-        Ranks { polygraph, numbers }
-    }
-
-    fn of(&self, node: u32) -> u64 {
-        let Some(txn) = self.polygraph.txn(node) else { return 0 };
-        // Whoever has its snapshot commits as soon as it may, so that few overlap.
-        if node != self.polygraph.shape.begin(txn) {
-            return 0;
-        }
-        if let Some(numbers) = &self.numbers {
-            return u64::from(numbers[txn as usize]);
-        }
-        let span = &self.polygraph.cast.txns.txns[txn as usize];
-        let until = if span.until == Point::NEVER { span.from } else { span.until };
-        u64::from(span.from.0) + u64::from(until.0)
-    }
 }
 
 /// Turns a circle of nodes into one of transactions: what leads over nodes that belong to none is one step.

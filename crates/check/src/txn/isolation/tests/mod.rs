@@ -155,3 +155,68 @@ fn writes_that_nobody_read_before_agree_with_the_definitions() {
         |rng: &mut Rng| Recipe { keys: rng.between(1, 2), wild: 6, ..small_recipe(Kind::RwRegister, 6)(rng) };
     agree(20_000..20_500, blind);
 }
+
+#[test]
+fn a_small_budget_gives_no_wrong_answer() {
+    let mut unknown = 0;
+    for seed in 0..200 {
+        let mut rng = Rng::new(seed);
+        let recipe = Recipe { keys: 2, ..small_recipe(Kind::RwRegister, 12)(&mut rng) };
+        let input = random(&mut rng, recipe).input();
+        for level in TXN_LEVELS {
+            let expect = verdict(level, &input).answer();
+            for steps in [1, 30, 100, 300] {
+                let budget = Budget::of_steps(steps);
+                let answer = decide(level, &input.txns, &input.versions, &input.history, &budget).answer();
+                assert!(answer == expect || answer == Answer::Unknown, "{level}, seed {seed}, {steps} steps");
+                unknown += u32::from(answer == Answer::Unknown);
+            }
+        }
+    }
+    assert!(unknown > 100, "{unknown}");
+}
+
+#[test]
+fn names_do_not_matter() {
+    for seed in 0..300 {
+        let mut rng = Rng::new(seed);
+        let kind = if rng.chance(1, 2) { Kind::ListAppend } else { Kind::RwRegister };
+        let recipe = small_recipe(kind, 8)(&mut rng);
+        let small = random(&mut rng, recipe);
+        let mut renamed = small.clone();
+        for step in &mut renamed.steps {
+            step.process = 7 - step.process;
+            for does in &mut step.does {
+                match does {
+                    R(key, seen) => {
+                        *key = 90 - *key;
+                        seen.iter_mut().for_each(|value| *value = 5000 - *value);
+                    }
+                    W(key, value) => (*key, *value) = (90 - *key, 5000 - *value),
+                }
+            }
+        }
+        let [before, after] = [small.input(), renamed.input()];
+        for level in TXN_LEVELS {
+            let [before, after] = [&before, &after].map(|input| verdict(level, input).answer());
+            assert_eq!(before, after, "{level}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn large_histories_that_keep_a_level_are_found_to() {
+    for seed in 0..6 {
+        let mut rng = Rng::new(seed);
+        for kind in [Kind::ListAppend, Kind::RwRegister] {
+            let recipe = Recipe { kind, txns: 150, keys: 6, processes: 5, wild: 0, stale: 0, shuffled: 0 };
+            let small = random(&mut rng, recipe);
+            let input = small.input();
+            for level in TXN_LEVELS {
+                let verdict = verdict(level, &input);
+                assert_eq!(verdict.answer(), Answer::Holds, "{level}, seed {seed}");
+                confirm(level, &small, &input.history, &verdict, seed);
+            }
+        }
+    }
+}
