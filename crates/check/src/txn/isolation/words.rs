@@ -93,7 +93,7 @@ impl Words<'_> {
             }
             Why::WriteWrite { key } => {
                 let [earlier, later] = [step.from, step.to].map(|txn| self.value(txn, key));
-                format!("{to} {wrote}{later} at {} after {from} had {wrote}{earlier}", self.key(key))
+                format!("{to} {wrote}{later} at {} after{earlier}, which {from} {wrote}", self.key(key))
             }
             Why::ReadWrite { key, source } => {
                 let later = self.value(step.to, key);
@@ -175,6 +175,10 @@ fn relation(step: &Step) -> Relation {
 
 /// What a circle is called.
 pub fn anomaly(steps: &[Step]) -> &'static str {
+    // What was derived hides edges of other kinds: the shape would name too grave an anomaly.
+    if steps.iter().any(|step| step.derived.is_some()) {
+        return "no version order";
+    }
     let is_missed = |step: &Step| matches!(step.why, Why::ReadWrite { .. });
     let missed = steps.iter().filter(|step| is_missed(step)).count();
     let next = steps.iter().cycle().skip(1);

@@ -115,7 +115,7 @@ fn write_skew() {
 fn appends_that_nobody_read_may_not_overlap_in_snapshots() {
     let steps: [(u32, &[Do]); 2] =
         [(0, &[read(X, &[]), W(Y, 1), W(Z, 1)]), (1, &[read(Y, &[]), W(X, 1), W(Z, 2)])];
-    check(ListAppend, &steps, &[0, 1, 0, 1], "vvvvvvhhh", "G-single");
+    check(ListAppend, &steps, &[0, 1, 0, 1], "vvvvvvhhh", "no version order");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn no_version_order() {
         (4, &[read(X, &[1]), read(Y, &[1])]),
         (5, &[read(X, &[2]), read(Z, &[1])]),
     ];
-    check(RwRegister, &steps, &[0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5], "vvvhhhhhh", "G2-item");
+    check(RwRegister, &steps, &[0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5], "vvvhhhhhh", "no version order");
 }
 
 #[test]
