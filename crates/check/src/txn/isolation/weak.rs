@@ -91,6 +91,9 @@ pub fn read_committed(cast: &Cast<'_>, history: &History, budget: &Budget<'_>) -
     for reader in cast.members() {
         let before = forced.len();
         writers.reads(cast, reader, &mut in_order);
+        // A value that several transactions wrote tells no version; only reads that do count.
+        let known = reads.sources.row(reader);
+        in_order.retain(|read| known.iter().any(|source| (source.key, source.writer) == *read));
         // By key, then in order: key, place among the reads, writer.
         let mut sources: Vec<(u32, u32, u32)> =
             in_order.iter().enumerate().map(|(at, (key, writer))| (*key, at as u32, *writer)).collect();
