@@ -9,7 +9,7 @@
 //! operation such as compare-and-set, of another session and with its result unseen, may have left its object as it was.
 
 use super::case::Case;
-use crate::limits::Exhausted;
+use crate::limits::{Exhausted, Held};
 use crate::model::{Access, Model};
 use rustc_hash::FxHashMap;
 
@@ -37,9 +37,9 @@ pub(super) struct Facts {
 }
 
 /// The outcome of looking for facts.
-pub(super) enum Found {
-    /// They are here.
-    Facts(Facts),
+pub(super) enum Found<'a> {
+    /// They are here, and take so much.
+    Facts(Facts, Held<'a, 'a>),
     /// This operation read a value that nobody wrote.
     Unwritten(u32),
     /// The values do not tell.
@@ -81,7 +81,7 @@ impl Facts {
     ///
     /// # Errors
     /// If the budget is exhausted.
-    pub fn find<M: Model>(case: &Case<'_, M>, results: Results) -> Result<Found, Exhausted> {
+    pub fn find<'a, M: Model>(case: &Case<'a, M>, results: Results) -> Result<Found<'a>, Exhausted> {
         let blank = || vec![Vec::new(); case.len()];
         let facts = Facts {
             reads: vec![Vec::new(); case.len()],
@@ -112,18 +112,21 @@ impl Facts {
             seen.push(own);
         }
         collector.group(case);
+        let mut held = case.budget.hold(0)?;
         let mut total = 0;
         for (at, accesses) in seen.iter().enumerate() {
             case.budget.step(1)?;
             if let Some(end) = collector.reads(at as u32, accesses) {
                 return Ok(end);
             }
-            total += collector.facts.reads[at].len();
+            let count = collector.facts.reads[at].len();
+            held.grow((count * size_of::<Read>()) as u64)?;
+            total += count;
             if total > MAX_READS {
                 return Ok(Found::Nothing);
             }
         }
-        Ok(Found::Facts(collector.facts))
+        Ok(Found::Facts(collector.facts, held))
     }
 }
 
@@ -180,7 +183,7 @@ impl Collector {
     }
 
     /// Notes what an operation reads; gives the end of the search for facts, if that ends it.
-    fn reads(&mut self, op: u32, accesses: &[Access]) -> Option<Found> {
+    fn reads(&mut self, op: u32, accesses: &[Access]) -> Option<Found<'static>> {
         for access in accesses {
             match access {
                 Access::Read { object, value } => {

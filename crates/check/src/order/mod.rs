@@ -88,13 +88,14 @@ fn decide_case<M: Model>(case: &Case<'_, M>, level: Level) -> Result<Verdict, Ex
     let results = if level == Level::Sequential { Results::All } else { Results::Own };
     let facts = match Facts::find(case, results)? {
         Found::Unwritten(op) => return Ok(report::unwritten(case, op)),
-        Found::Facts(facts) => Some(facts),
+        Found::Facts(facts, held) => Some((facts, held)),
         Found::Nothing => None,
     };
+    let facts = facts.as_ref().map(|(facts, _)| facts);
     if level == Level::Sequential {
-        return sequential::decide(case, facts.as_ref());
+        return sequential::decide(case, facts);
     }
-    let decided = match (&facts, level) {
+    let decided = match (facts, level) {
         (None, _) => None,
         (Some(facts), Level::Causal | Level::CausalConvergence) => causal::decide(case, facts, level)?,
         (Some(facts), Level::CausalMemory | Level::Pram) => views::decide(case, facts, level)?,
