@@ -7,6 +7,11 @@
 //! Each visible write of what it reads then comes before the source. With the order that the guarantee itself demands
 //! these edges form a circle, or any topological order of them will do.
 //!
+//! *Why that suffices.* Let `ar` extend all edges, and let each operation see just what it is forced to. What is forced is closed under the
+//! guarantee's rules, and `ar` keeps the order that it demands. A read of `x` from `w` sees `w`; every other write of `x` that it
+//! sees has an edge to `w`; so `w` is the last, and the read returns its value. A read of the initial value sees no write of `x`.
+//! *Why it is needed.* Whatever sets are chosen, they contain the forced ones, so every edge is a condition on `ar`.
+//!
 //! **Invariant:** the edges of a session's graph are exactly the conditions on its order of writes. Those of writes-follow-reads pass through
 //! a second node per operation, which stands for what it knows: sources lead to it, it leads to what the session
 //! knows next and to the operation's own write.

@@ -112,7 +112,9 @@ fn generic<M: Model>(case: &Case<'_, M>, level: Level) -> Result<Verdict, Exhaus
     /// Steps for trying a stronger level: enough for what is nearly linearizable.
     const TRY: u64 = 1 << 16;
     let steps = TRY + 4 * case.len() as u64;
-    let hints = Hints { own: None, clocks: None, facts: None, steps };
+    let found = Facts::find(case, Results::All)?;
+    let facts = if let Found::Facts(facts, _) = &found { Some(facts) } else { None };
+    let hints = Hints { own: None, clocks: None, facts, steps };
     if let Outcome::Order(order) = search(case, hints)? {
         return Ok(by_one_order(case, level, order));
     }

@@ -51,7 +51,7 @@ pub(super) fn unwritten<M: Model>(case: &Case<'_, M>, op: u32) -> Verdict {
 }
 
 fn chain(edges: &[verdict::Edge]) -> String {
-    const SHOWN: usize = 6;
+    const SHOWN: usize = 4;
     let mut whys: Vec<&str> = edges.iter().take(SHOWN).map(|edge| &*edge.why).collect();
     if edges.len() > SHOWN {
         whys.push("and so on, back to the first");

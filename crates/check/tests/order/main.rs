@@ -469,3 +469,29 @@ fn graphs_agree_with_searches_on_longer_histories() {
         }
     }
 }
+
+/// As [`registers`], with some writes turned into compare-and-set, whose effect is in doubt to others.
+fn compare_and_set(rng: &mut Rng, shape: &[usize]) -> Vec<Line> {
+    let mut lines = registers(rng, shape);
+    let values: Vec<(i64, Value)> =
+        lines.iter().filter(|line| line.1 == "write").map(|line| (line.2, line.3.clone())).collect();
+    for line in lines.iter_mut().filter(|line| line.1 == "write") {
+        if rng.chance(1, 2) {
+            line.1 = "cas";
+            let (key, old) = values[rng.below(values.len() as u64) as usize].clone();
+            let old = if key == line.2 && rng.chance(2, 3) { old } else { Value::Nil };
+            line.3 = Value::list([old, line.3.clone()]);
+            line.4 = Value::Bool(!rng.chance(1, 6));
+        }
+    }
+    lines
+}
+
+#[test]
+fn compare_and_set_agrees_with_the_definitions() {
+    let tally = many(&Register::default(), 300, &SHAPES, compare_and_set);
+    for level in ORDER_LEVELS {
+        assert!(tally[&(level, Answer::Holds)] > 20, "{tally:?}");
+        assert!(tally[&(level, Answer::Violated)] > 5, "{tally:?}");
+    }
+}
