@@ -79,6 +79,27 @@ impl<'a> Txn<'a> {
         self.mops.iter().any(|mop| mop.written() == Some((key, value)))
     }
 
+    /// Whether a read after an own write shows something else, whatever was there before.
+    pub fn contradicts_itself(&self) -> bool {
+        self.mops.iter().enumerate().any(|(at, mop)| {
+            let Mop::Read(key, seen) = *mop else { return false };
+            let own = self.mops[..at].iter().filter(|mop| mop.key() == key);
+            let mut appended: Vec<&Value> = Vec::new();
+            let mut replaced = None;
+            for mop in own {
+                match *mop {
+                    Mop::Append(_, value) => appended.push(value),
+                    Mop::Write(_, value) => replaced = Some(value),
+                    Mop::Read(..) => {}
+                }
+            }
+            let seen_values = values_seen(seen);
+            let base = seen_values.len().checked_sub(appended.len());
+            let ends = base.is_some_and(|base| seen_values[base..].iter().eq(appended));
+            !ends || replaced.is_some_and(|last| last != seen)
+        })
+    }
+
     /// Whether it wrote the key at all.
     pub fn writes_key(&self, key: &Value) -> bool {
         self.mops.iter().any(|mop| mop.written().is_some_and(|(k, _)| k == key))

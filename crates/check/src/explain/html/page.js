@@ -223,12 +223,16 @@
     pen.beginPath();
     pen.rect(GUTTER, 0, width - GUTTER, height);
     pen.clip();
+    let shaded = -1;
     for (const fault of faults) {
       const left = Math.max(pixel(fault.x), GUTTER), right = Math.min(pixel(fault.end), width);
       if (right < GUTTER || left > width) continue;
+      // Many within one pixel would pile up to one dark block.
+      if (right < shaded + 1) continue;
+      if (right - left < 3) shaded = right;
       pen.globalAlpha = 0.13;
       pen.fillStyle = colours.fault;
-      pen.fillRect(left, 0, Math.max(right - left, 2), height);
+      pen.fillRect(left, 0, Math.max(right - left, 1), height);
       pen.globalAlpha = 1;
     }
     const top = scroll.scrollTop, bottom = top + scroll.clientHeight;
@@ -355,7 +359,7 @@
       const flat = a.y === b.y;
       const [sy, ty] = flat ? [ay - lift, by - lift] : [ay + down * lift, by - down * lift];
       // Ways down keep to the right and ways up to the left, so that two between the same bars stay apart.
-      const [sx, tx] = flat ? [ax, bx] : [ax + 22 * down, bx + 22 * down];
+      const [sx, tx] = flat ? [ax, bx] : [ax, bx].map((x) => Math.min(x + 22 * down, width - 34));
       const long = Math.hypot(tx - sx, ty - sy) || 1, bend = flat ? 24 * Math.sign(bx - ax || 1) : 22;
       const cx = (sx + tx) / 2 + ((ty - sy) / long) * bend, cy = (sy + ty) / 2 - ((tx - sx) / long) * bend;
       pen.strokeStyle = pen.fillStyle = colours[edge.kind];
@@ -416,7 +420,8 @@
       const text = fault.f + (fault.value ? " " + fault.value : "");
       const wide = Math.max(right - left, Math.min(text.length * charWidth + 10, 230));
       const lane = ends.findIndex((end) => end < left);
-      if (lane < 0 || lane >= lanesUsed()) continue;
+      // Where faults stand closer than their labels, one label in a row is enough.
+      if (lane < 0 || lane >= lanesUsed() || (lane > 0 && right - left < 8)) continue;
       ends[lane] = left + wide + 4;
       Object.assign(fault, { lane, left, right: left + wide });
       const y = RULER + lane * LANE;
@@ -700,6 +705,7 @@
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); later(); });
   new ResizeObserver(() => { if ($("time").clientWidth !== width) { const whole = scale <= fitScale() * 1.01; resize(); if (whole) fit(); } }).observe($("time"));
+  new ResizeObserver(later).observe(scroll); // A taller window shows more rows.
   readColours();
   explain(data.views.length ? data.first : -1);
 })();

@@ -203,8 +203,12 @@ fn is_guaranteed(history: &History, level: Level) -> bool {
             let order: Vec<OpId> = order.iter().map(|id| writes[id.at()]).collect();
             let place = |id: OpId| order.iter().position(|w| *w == id);
             let is_whole = order.len() == writes.len();
+            let own_order = || {
+                let mine: Vec<OpId> = order.iter().copied().filter(|w| own.contains(w)).collect();
+                level != Level::ReadYourWrites || mine.is_sorted()
+            };
             let keeps = || order.iter().all(|w| before(*w).iter().all(|b| place(*b) < place(*w)));
-            if is_found || !is_whole || !keeps() {
+            if is_found || !is_whole || !own_order() || !keeps() {
                 return;
             }
             // All sets that the session may see so far.
@@ -218,8 +222,7 @@ fn is_guaranteed(history: &History, level: Level) -> bool {
                     let same = |w: &OpId| history.op(*w).key == history.op(*id).key;
                     let fits = !is_read(*id)
                         || visible()
-                            .filter(same)
-                            .last()
+                            .rfind(same)
                             .map_or(&crate::history::Value::Nil, |w| &history.op(w).input)
                             == &history.op(*id).output;
                     let is_future = visible().any(|w| own[at..].contains(&w));

@@ -76,8 +76,10 @@ fn a_small_violation_is_repeated() {
         assert_eq!(flawed(objects(STALE, Level::Sequential, &verdict)), Flaw::OrderExists);
     }
     assert_eq!(flawed(objects(STALE, Level::Linearizable, &fact(&[0, 2]))), Flaw::OrderExists);
-    // Without the write that it read, the read violates anything, and that says nothing about the whole.
-    let torn = objects(STALE, Level::Linearizable, &fact(&[1, 2]));
+    // The write that was read is taken in.
+    assert_eq!(objects(STALE, Level::Linearizable, &fact(&[1, 2])), Check::Confirmed);
+    // Without it the read violates anything, and that says nothing about the whole.
+    let torn = objects("0 1-2 w1; 1 3-4 r1", Level::Linearizable, &fact(&[1]));
     assert_eq!(torn, Check::Unconfirmed(Why::NotClosed));
     let with_reads = "0 1-2 w1; 0 3-4 w2; 2 3-4 w7; 2 5-6 r7; 1 5-6 r1";
     assert_eq!(objects(with_reads, Level::Linearizable, &fact(&[0, 1, 4])), Check::Confirmed);
@@ -259,6 +261,9 @@ fn edges_between_transactions_are_derived_again() {
     assert!(matches!(flawed(txns(skew, Level::Serializable, &reversed)), Flaw::NoSuchEdge { .. }));
     let timed = circle(&[(0, 1, RealTime), (1, 0, ReadWrite)]);
     assert_eq!(flawed(txns(skew, Level::Serializable, &timed)), Flaw::Permitted(Level::Serializable));
+    // A transaction that contradicts itself needs no other one.
+    let internal = "0 1-2 ax1; 1 3-4 rx=1. ax2 rx=1.";
+    assert_eq!(txns(internal, Level::ReadCommitted, &fact(&[1])), Check::Confirmed);
     // Writes in the order of a list, and an order of sessions against it.
     let order = "0 1-2 ax1; 0 3-4 ax2; 1 5-6 rx=2.1";
     let circle = violated(&[0, 1, 2], edges(&[(1, 0, WriteWrite), (0, 1, Session)]));
@@ -278,6 +283,13 @@ fn versions_of_registers_follow_from_who_read_and_wrote() {
     let nil = "0 1-2 wx1 wy1; 1 3-4 ry=1 rx=";
     let right = violated(&[0, 1], edges(&[(1, 0, ReadWrite), (0, 1, WriteRead)]));
     assert_eq!(txns(nil, Level::SnapshotIsolation, &right), Check::Confirmed);
+    // Who appended after its own read began with what was there before, and a list that lacks what was appended later.
+    let own = "0 1-3 ax1 rx=1.; 1 1-5 rx= ax2; 1 6-7 rx=1.; 2 1-2 ay1; 0 8-9 ay2; 1 8-9 ry=1.";
+    let lost = violated(&[0, 1], edges(&[(0, 1, ReadWrite), (1, 0, ReadWrite)]));
+    assert_eq!(txns(own, Level::Serializable, &lost), Check::Confirmed);
+    let unseen = "0 1-2 ax4; 1 5-7 ax1; 1 8-12 rx=1.";
+    let circle = violated(&[0, 1], edges(&[(0, 1, RealTime), (1, 0, WriteWrite)]));
+    assert_eq!(txns(unseen, Level::StrictSerializable, &circle), Check::Confirmed);
     // What nothing orders is tried out.
     let loose = "0 1-2 wx1; 1 1-2 wx2; 2 3-4 rx=1; 2 5-6 rx=2; 3 3-4 rx=2; 3 5-6 rx=1";
     let guess = violated(&[0, 1, 2, 3, 4, 5], edges(&[(2, 1, ReadWrite), (1, 2, Relation::Derived)]));
@@ -356,8 +368,13 @@ fn guarantees_are_replayed() {
     let one = views(&[(1, &[1, 0])]);
     assert_eq!(flawed(objects(text, Level::MonotonicReads, &one)), Flaw::Missing(OpId(0)));
     let own = "0 1-2 w1; 0 3-4 w2; 0 5-6 r1";
-    let right = views(&[(0, &[1, 0])]);
-    assert_eq!(objects(own, Level::ReadYourWrites, &right), Check::Confirmed);
+    let backward = views(&[(0, &[1, 0])]);
+    let (first, second) = (OpId(1), OpId(0));
+    let flaw = Flaw::OutOfOrder { first, second, relation: Session };
+    assert_eq!(flawed(objects(own, Level::ReadYourWrites, &backward)), flaw);
+    assert_eq!(objects(own, Level::ReadYourWrites, &fact(&[0, 1, 2])), Check::Confirmed);
+    let right = views(&[(0, &[0, 1])]);
+    assert_eq!(objects("0 1-2 w1; 0 3-4 w2; 0 5-6 r2", Level::ReadYourWrites, &right), Check::Confirmed);
     let follow = "0 1-2 x:w1; 1 3-4 x:r1; 1 5-6 x:w2";
     let wrong = views(&[(0, &[2, 0]), (1, &[2, 0])]);
     let (first, second) = (OpId(2), OpId(0));

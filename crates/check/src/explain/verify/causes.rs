@@ -18,7 +18,8 @@ use crate::verdict::Relation;
 use rustc_hash::FxHashMap;
 
 /// All that is asked of the causes.
-struct Known {
+pub struct Known {
+    session_of: Vec<usize>,
     sessions: Sessions,
     facts: Facts,
     causes: Causes,
@@ -27,7 +28,11 @@ struct Known {
 }
 
 impl Known {
-    fn of<M: Model>(
+    /// Reads it off.
+    ///
+    /// # Errors
+    /// If values do not tell, an operation read what nobody wrote, or one is among its own causes.
+    pub fn of<M: Model>(
         operations: &Operations<'_, M>,
         level: Level,
         budget: &Budget<'_>,
@@ -43,7 +48,13 @@ impl Known {
                 writers.entry((*cell, session_of(item.id))).or_default().push(item.id);
             }
         }
-        Ok(Known { sessions, facts, causes, writers })
+        let session_of = operations.history.ops.iter().map(|op| op.session.0 as usize).collect();
+        Ok(Known { session_of, sessions, facts, causes, writers })
+    }
+
+    /// Whether `a` is among the causes of `b`.
+    pub fn is_cause(&self, a: OpId, b: OpId) -> bool {
+        self.sessions.places[a.at()] < self.causes[b.at()][self.session_of[a.at()]]
     }
 
     /// Of each session the last write of the cell among the causes of an operation.
@@ -66,11 +77,7 @@ pub fn causal<M: Model>(operations: &Operations<'_, M>, budget: &Budget<'_>) -> 
         for (cell, source) in reads {
             budget.step(known.sessions.ops.len() as u64)?;
             for write in known.last_writes(item.id, *cell).filter(|write| Some(*write) != *source) {
-                let overwrites = source.is_none_or(|source| {
-                    let of = operations.history.op(source).session.0 as usize;
-                    known.sessions.places[source.at()] < known.causes[write.at()][of]
-                });
-                if overwrites {
+                if source.is_none_or(|from| known.is_cause(from, write)) {
                     return Err(Flaw::Illegal(item.id).into());
                 }
             }
@@ -106,7 +113,7 @@ pub fn convergence<M: Model>(
     for item in &operations.items {
         for (cell, source) in &known.facts.reads[item.id.at()] {
             budget.step(known.sessions.ops.len() as u64)?;
-            let source_place = source.and_then(|source| places[source.at()]);
+            let source_place = source.and_then(|from| places[from.at()]);
             for write in known.last_writes(item.id, *cell) {
                 if places[write.at()] > source_place {
                     return Err(Flaw::Illegal(item.id).into());

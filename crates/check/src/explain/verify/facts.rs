@@ -4,8 +4,8 @@
 //! register per element. The causes of an operation are its session's earlier operations, what it read from, and their causes;
 //! they are told by one number per session, since whoever is a cause brings its session's beginning.
 //!
-//! **Invariant:** facts are given only if every operation tells its values, every write is one whatever state it finds, and no value has
-//! two writers. For such histories these are the least causes that any execution can have (Bouajjani et al. 2017, §4).
+//! **Invariant:** facts are given only if every operation tells its values, every write is one whatever state it finds, and no value that
+//! was read has two writers. For such histories these are the least causes that any execution can have (Bouajjani et al. 2017, §4).
 
 use super::operations::Operations;
 use super::{Flaw, Objection};
@@ -60,7 +60,7 @@ impl Facts {
         budget: &Budget<'_>,
     ) -> Result<Option<Facts>, Objection> {
         let count = operations.history.ops.len();
-        let mut writers: FxHashMap<(Cell, u32), OpId> = FxHashMap::default();
+        let mut writers: FxHashMap<(Cell, u32), Option<OpId>> = FxHashMap::default();
         let mut elements: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         let mut facts = Facts { reads: vec![Vec::new(); count], writes: vec![Vec::new(); count] };
         let mut told = Vec::with_capacity(operations.items.len());
@@ -72,9 +72,9 @@ impl Facts {
                     Access::Add { object, value } => ((*object, Some(*value)), *value),
                     _ => continue,
                 };
-                if writers.insert((cell, value), item.id).is_some() {
-                    return Ok(None);
-                }
+                // Of several writers none can be told from the others.
+                let others = writers.contains_key(&(cell, value));
+                writers.insert((cell, value), (!others).then_some(item.id));
                 if let (object, Some(element)) = cell {
                     elements.entry(object).or_default().push(element);
                 }
@@ -89,7 +89,10 @@ impl Facts {
                     Access::Read { object, value: None } => reads.push(((object, None), None)),
                     Access::Read { object, value: Some(value) } => {
                         let cell = (object, None);
-                        reads.push((cell, Some(*writers.get(&(cell, value)).ok_or(Flaw::Illegal(id))?)));
+                        let Some(writer) = writers.get(&(cell, value)).ok_or(Flaw::Illegal(id))? else {
+                            return Ok(None);
+                        };
+                        reads.push((cell, Some(*writer)));
                     }
                     Access::Saw { object, values, .. } => {
                         let seen: FxHashSet<u32> = values.iter().copied().collect();
@@ -99,10 +102,11 @@ impl Facts {
                         if !seen.iter().all(is_known) {
                             return Err(Flaw::Illegal(id).into());
                         }
-                        reads.extend(known.iter().map(|element| {
+                        for element in known {
                             let cell = (object, Some(*element));
-                            (cell, seen.contains(element).then(|| writers[&(cell, *element)]))
-                        }));
+                            let Some(writer) = writers[&(cell, *element)] else { return Ok(None) };
+                            reads.push((cell, seen.contains(element).then_some(writer)));
+                        }
                     }
                     _ => {}
                 }

@@ -5,7 +5,7 @@
 //!
 //! | guarantee | an operation also sees | and the order keeps |
 //! |---|---|---|
-//! | read your writes | its session's earlier writes | |
+//! | read your writes | its session's earlier writes | its own session's order of writes |
 //! | monotonic reads | what its session's earlier operations saw | |
 //! | monotonic writes | earlier writes of whoever's write it sees | each session's order of writes |
 //! | writes follow reads | what the session of a write that it sees had read until then | those reads' sources before the write |
@@ -73,7 +73,7 @@ impl<'o, 'h, M: Model> Guarantees<'o, 'h, M> {
     /// If not, or if the budget is exhausted.
     pub fn view(&self, session: SessionId, order: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
         let places = self.places(order)?;
-        self.keeps_order(order, &places, budget)?;
+        self.keeps_order(session, order, &places, budget)?;
         let mut seen: FxHashSet<OpId> = FxHashSet::default();
         for id in &self.sessions.ops[session.0 as usize] {
             let reads = &self.facts.reads[id.at()];
@@ -89,11 +89,11 @@ impl<'o, 'h, M: Model> Guarantees<'o, 'h, M> {
                 let newest = seen.iter().chain(own).filter(|write| self.writes(**write, *cell));
                 let newest =
                     newest.filter(|write| **write != *id).filter_map(|write| places[write.at()]).max();
-                let is_own_later = source.is_some_and(|source| {
-                    let of = self.operations.history.op(source).session;
-                    of == session && self.sessions.places[source.at()] >= self.sessions.places[id.at()]
+                let is_own_later = source.is_some_and(|from| {
+                    let of = self.operations.history.op(from).session;
+                    of == session && self.sessions.places[from.at()] >= self.sessions.places[id.at()]
                 });
-                if newest != source.and_then(|source| places[source.at()]) || is_own_later {
+                if newest != source.and_then(|from| places[from.at()]) || is_own_later {
                     return Err(Flaw::Illegal(*id).into());
                 }
             }
@@ -132,6 +132,7 @@ impl<'o, 'h, M: Model> Guarantees<'o, 'h, M> {
     /// The order that the guarantee itself demands of all writes.
     fn keeps_order(
         &self,
+        session: SessionId,
         order: &[OpId],
         places: &[Option<usize>],
         budget: &Budget<'_>,
@@ -141,7 +142,8 @@ impl<'o, 'h, M: Model> Guarantees<'o, 'h, M> {
             let of = self.operations.item(*id)?.session.0 as usize;
             let place = self.sessions.places[id.at()];
             budget.step(1)?;
-            if self.level == Level::MonotonicWrites {
+            let is_own = self.level == Level::ReadYourWrites && of == session.0 as usize;
+            if is_own || self.level == Level::MonotonicWrites {
                 if let Some(first) = last[of].filter(|last| self.sessions.places[last.at()] > place) {
                     let relation = Relation::Session;
                     return Err(Flaw::OutOfOrder { first, second: *id, relation }.into());
@@ -156,9 +158,9 @@ impl<'o, 'h, M: Model> Guarantees<'o, 'h, M> {
             let mut newest: Option<OpId> = None;
             for id in ops {
                 let sources = self.facts.reads[id.at()].iter().filter_map(|(_, source)| *source);
-                newest = newest.into_iter().chain(sources).max_by_key(|source| places[source.at()]);
-                if let Some(second) = newest.filter(|source| {
-                    !self.facts.writes[id.at()].is_empty() && places[source.at()] > places[id.at()]
+                newest = newest.into_iter().chain(sources).max_by_key(|from| places[from.at()]);
+                if let Some(second) = newest.filter(|from| {
+                    !self.facts.writes[id.at()].is_empty() && places[from.at()] > places[id.at()]
                 }) {
                     return Err(Flaw::OutOfOrder { first: *id, second, relation: Relation::WriteRead }.into());
                 }

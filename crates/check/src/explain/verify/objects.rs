@@ -148,37 +148,26 @@ impl<'h, M: Model> Objects<'h, M> {
         Some(shared.iter().any(|value| writers[value] == 1))
     }
 
-    /// Whether no order of the operations explains them, and the rest of the history cannot help.
+    /// Whether no order of the operations explains them, and the rest of the history cannot help. If they lean on others, those are
+    /// taken in.
     fn exhaust(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
-        let happened: Vec<OpId> = ops.iter().copied().filter(|op| self.0.may_have_happened(*op)).collect();
-        let history = self.0.history;
-        let in_session = |a: OpId, b: OpId| history.op(a).session == history.op(b).session && a < b;
-        let any = |precedes: &dyn Fn(OpId, OpId) -> bool, eyes| {
-            some_order_of_objects(&self.0, &happened, precedes, eyes, budget)
+        let happened = |ops: &[OpId]| -> Vec<OpId> {
+            ops.iter().copied().filter(|op| self.0.may_have_happened(*op)).collect()
         };
-        let exists = match level {
-            Level::Linearizable if history.order != Order::RealTime => return Err(Flaw::NoRealTime.into()),
-            Level::Linearizable => any(&|a, b| history.precedes(a, b), None)?,
-            Level::Sequential => any(&in_session, None)?,
-            Level::Pram => {
-                let mut sessions: Vec<_> = happened.iter().map(|op| history.op(*op).session).collect();
-                sessions.dedup();
-                let mut all = true;
-                for session in sessions {
-                    all &= any(&in_session, Some(session))?;
-                }
-                all
-            }
-            _ => return self.exhaust_causal(level, &happened, budget),
-        };
-        if exists {
+        let ops = happened(ops);
+        if self.is_explained(level, &ops, budget)? {
             return Err(Flaw::OrderExists.into());
         }
-        self.closed(&happened)
+        let keep = self.keep();
+        if keep.is_closed(&ops) {
+            return Ok(());
+        }
+        let is_explained = self.is_explained(level, &happened(&keep.with_support(&ops)), budget)?;
+        if is_explained { Err(Why::NotClosed.into()) } else { Ok(()) }
     }
 
-    /// The same for the causal levels and the guarantees: the operations become a history of their own.
-    fn exhaust_causal(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
+    /// Whether the level permits these operations, taken as a history of their own.
+    fn is_explained(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<bool, Objection> {
         let mut ops = ops.to_vec();
         ops.sort_unstable();
         ops.dedup();
@@ -186,30 +175,56 @@ impl<'h, M: Model> Objects<'h, M> {
         let Ok(part) = Operations::new(self.0.model.clone(), &part) else {
             return Err(Why::NoMethod(level).into());
         };
-        let explained = match level {
+        let history = part.history;
+        let in_session = |a: OpId, b: OpId| history.op(a).session == history.op(b).session && a < b;
+        let answer = match level {
+            Level::Linearizable if history.order != Order::RealTime => return Err(Flaw::NoRealTime.into()),
+            Level::Linearizable => return some_order(&part, &|a, b| history.precedes(a, b), budget),
+            Level::Sequential => return some_order(&part, &in_session, budget),
+            Level::Pram => return each_session(&part, &in_session, budget),
             Level::Causal => causes::causal(&part, budget),
             Level::CausalConvergence => converges(&part, budget),
-            level if is_guarantee(level) => is_guaranteed(&part, level, budget),
-            // Causal memory implies causal consistency, whose violation is told more easily.
-            Level::CausalMemory => match causes::causal(&part, budget) {
-                Err(Objection::Flaw(flaw)) => Err(flaw.into()),
-                _ => Err(Why::NoMethod(level).into()),
+            Level::CausalMemory => match causes::Known::of(&part, level, budget) {
+                Ok(known) => return each_session(&part, &|a, b| known.is_cause(a, b), budget),
+                Err(objection) => Err(objection),
             },
-            _ => Err(Why::NoMethod(level).into()),
+            level if is_guarantee(level) => is_guaranteed(&part, level, budget),
+            _ => return Err(Why::NoMethod(level).into()),
         };
-        match explained {
-            Ok(()) => Err(Flaw::OrderExists.into()),
-            Err(Objection::Flaw(_)) => self.closed(&ops),
+        match answer {
+            Ok(()) => Ok(true),
+            Err(Objection::Flaw(_)) => Ok(false),
             Err(unconfirmed) => Err(unconfirmed),
         }
     }
+}
 
-    /// Whether the operations lean on nobody else.
-    fn closed(&self, ops: &[OpId]) -> Result<(), Objection> {
-        let kept = ops.iter().collect::<FxHashSet<_>>();
-        let is_closed = kept.len() == self.0.items.len() || self.keep().is_closed(ops);
-        if is_closed { Ok(()) } else { Err(Why::NotClosed.into()) }
+/// Whether some order of all operations is legal.
+fn some_order<M: Model>(
+    part: &Operations<'_, M>,
+    precedes: &dyn Fn(OpId, OpId) -> bool,
+    budget: &Budget<'_>,
+) -> Result<bool, Objection> {
+    let ops: Vec<OpId> = part.items.iter().map(|item| item.id).collect();
+    some_order_of_objects(part, &ops, precedes, None, budget)
+}
+
+/// Whether each session has a legal order of its own, in which others' results do not count.
+fn each_session<M: Model>(
+    part: &Operations<'_, M>,
+    precedes: &dyn Fn(OpId, OpId) -> bool,
+    budget: &Budget<'_>,
+) -> Result<bool, Objection> {
+    let ops: Vec<OpId> = part.items.iter().map(|item| item.id).collect();
+    let mut sessions: Vec<_> = part.items.iter().map(|item| item.session).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    for session in sessions {
+        if !some_order_of_objects(part, &ops, precedes, Some(session), budget)? {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 /// Tries every order of all operations.

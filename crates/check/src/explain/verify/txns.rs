@@ -206,24 +206,21 @@ impl<'h> Txns<'h> {
         budget: &Budget<'_>,
     ) -> Result<Option<bool>, Objection> {
         let mut shares_key = false;
+        for mop in &from.mops {
+            let Mop::Read(key, seen) = *mop else { continue };
+            if from.id != to.id && to.mops.iter().any(|mop| matches!(mop, Mop::Append(k, _) if *k == key)) {
+                shares_key = true;
+                if lacks(seen, key, to) && self.has_happened(to) {
+                    return Ok(Some(true));
+                }
+            }
+        }
         for (key, seen) in from.external_reads() {
-            if !to.writes_key(key) || from.id == to.id {
+            if !to.writes_key(key) || from.id == to.id || matches!(seen, Value::List(_)) {
                 continue;
             }
             shares_key = true;
             let seen_values = values_seen(seen);
-            let is_list = to.mops.iter().any(|mop| matches!(mop, Mop::Append(k, _) if *k == key));
-            if is_list {
-                let unseen = |mop: &Mop<'_>| {
-                    mop.written().is_some_and(|(k, value)| k == key && !seen_values.contains(value))
-                };
-                if self.has_happened(to)
-                    && to.mops.iter().all(|mop| mop.written().is_none_or(|(k, _)| k != key) || unseen(mop))
-                {
-                    return Ok(Some(true));
-                }
-                continue;
-            }
             let Some(value) = seen_values.first() else {
                 let is_nil_written = self.writers.contains_key(&(key, &Value::Nil));
                 if self.has_happened(to) && !is_nil_written {
@@ -263,11 +260,12 @@ impl<'h> Txns<'h> {
                     if k != key {
                         continue;
                     }
-                    if let Value::List(elements) = seen
-                        && let Some(at) = elements.iter().position(|element| element == value)
-                        && elements[at + 1..]
-                            .iter()
-                            .any(|later| to.wrote(key, later) && self.is_only(key, later))
+                    let Value::List(elements) = seen else { continue };
+                    let Some(at) = elements.iter().position(|element| element == value) else { continue };
+                    let is_later = |later: &Value| to.wrote(key, later) && self.is_only(key, later);
+                    // What a list that shows the one lacks was appended later.
+                    if elements[at + 1..].iter().any(is_later)
+                        || (lacks(seen, key, to) && self.has_happened(to))
                     {
                         return Ok(true);
                     }
@@ -286,8 +284,26 @@ impl<'h> Txns<'h> {
         Ok(false)
     }
 
-    /// Whether no order of these transactions explains them, and the rest of the history cannot help.
+    /// Whether no order of these transactions explains them, and the rest of the history cannot help. If they lean on others, those are
+    /// taken in.
     fn exhaust(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<(), Objection> {
+        let named = ops.iter().filter_map(|op| self.txn(*op).ok());
+        if named.filter(|txn| txn.is_certain()).any(|txn| txn.contradicts_itself()) {
+            return Ok(());
+        }
+        if self.some_order(level, ops, budget)? {
+            return Err(Flaw::OrderExists.into());
+        }
+        let keep = Keep::txns(self.history);
+        if keep.is_closed(ops) {
+            return Ok(());
+        }
+        let is_explained = self.some_order(level, &keep.with_support(ops), budget)?;
+        if is_explained { Err(Why::NotClosed.into()) } else { Ok(()) }
+    }
+
+    /// Whether some order explains these transactions.
+    fn some_order(&self, level: Level, ops: &[OpId], budget: &Budget<'_>) -> Result<bool, Objection> {
         let txns: Vec<Txn<'h>> = ops
             .iter()
             .filter_map(|op| self.txn(*op).ok())
@@ -299,17 +315,13 @@ impl<'h> Txns<'h> {
             |a, b| self.is_before(level, &txns[a], &txns[b]),
             |a| txns[a].is_certain(),
         )?;
-        let exists = if is_weak(level) {
-            shape.some_order(&Visible::new(level, &txns)?, budget)?
+        if is_weak(level) {
+            shape.some_order(&Visible::new(level, &txns)?, budget)
         } else if is_serial(level) || is_snapshot(level) {
-            shape.some_order(&Commits::new(level, &txns), budget)?
+            shape.some_order(&Commits::new(level, &txns), budget)
         } else {
-            return Err(Why::NoMethod(level).into());
-        };
-        if exists {
-            return Err(Flaw::OrderExists.into());
+            Err(Why::NoMethod(level).into())
         }
-        if Keep::txns(self.history).is_closed(ops) { Ok(()) } else { Err(Why::NotClosed.into()) }
     }
 
     /// Whether the level's own order puts one before the other.
@@ -352,6 +364,13 @@ impl<'h> Txns<'h> {
         let place = self.places.get(id.at()).copied().flatten().ok_or(Flaw::NoSuchOp(id))?;
         Ok(&self.txns[place as usize])
     }
+}
+
+/// Whether a read shows none of what a transaction wrote to the key.
+fn lacks(seen: &Value, key: &Value, txn: &Txn<'_>) -> bool {
+    let seen = values_seen(seen);
+    let mut written = txn.mops.iter().filter_map(|mop| mop.written());
+    written.all(|(k, value)| k != key || !seen.contains(value))
 }
 
 fn is_certain(txn: &Txn<'_>) -> bool {
