@@ -298,7 +298,8 @@ fn agree(discipline: Discipline) {
     const SEEDS: u64 = 4000;
     let model = Tiny(discipline);
     let (mut held, mut violated, mut declined) = (0, 0, 0);
-    for seed in 0..SEEDS {
+    // Seed 16,023 once gave a register a core that was no contradiction by itself.
+    for seed in (0..SEEDS).chain([16_023]) {
         let mut rng = Rng::new(seed);
         let count = if rng.chance(1, 8) { rng.between(1, 4) } else { rng.between(6, 8) } as usize;
         let items = generate(discipline, &mut rng, count);

@@ -112,10 +112,9 @@ impl Register<'_> {
     pub(super) fn conflict(&self, a: &Chain, b: &Chain) -> Box<Violation> {
         let is_single = |chain: &Chain| self.clusters[chain.head as usize].next == NOTHING;
         if is_single(a) && is_single(b) {
-            let (old, new) = match self.events.get(self.ends(a, b).1 as usize) {
-                Some(Event { deed: Deed::Read(_), .. }) => (a, b),
-                _ => (b, a),
-            };
+            // At least one of the two later operations is a read: no write is called before all that contradicts it.
+            let is_read = matches!(self.at(self.apart(b, a).1).deed, Deed::Read(_));
+            let (old, new) = if is_read { (a, b) } else { (b, a) };
             return self.inversion(old, new);
         }
         let events = [a, b].into_iter().flat_map(|chain| self.between(chain)).map(|event| self.at(event));
@@ -149,22 +148,20 @@ impl Register<'_> {
         ends
     }
 
-    /// Of a cluster alone, what returned early enough and what was called late enough to contradict the other; the write if
-    /// it will do.
-    fn ends(&self, own: &Chain, other: &Chain) -> (u32, u32) {
-        let writer = self.clusters[own.head as usize].writer;
-        match self.events.get(writer as usize) {
-            Some(write) => {
-                let first = if write.until < other.s { writer } else { own.first };
-                (first, if other.f < write.from { writer } else { own.last })
-            }
-            None => (NONE, own.last),
-        }
+    /// Of two clusters, an operation of the first that returned before one of the second was called; the writes if they will do.
+    fn apart(&self, first: &Chain, second: &Chain) -> (u32, u32) {
+        let [own, other] = [first, second].map(|chain| self.clusters[chain.head as usize].writer);
+        let pairs = [(own, other), (own, second.last), (first.first, other)];
+        let is_apart = |(first, second): &(u32, u32)| {
+            let events = [first, second].map(|event| self.events.get(*event as usize));
+            matches!(events, [Some(first), Some(second)] if first.precedes(second))
+        };
+        pairs.into_iter().find(is_apart).unwrap_or((first.first, second.last))
     }
 
     /// A read of the old value began after something had shown the new one.
     fn inversion(&self, old: &Chain, new: &Chain) -> Box<Violation> {
-        let ((old_first, reader), (shown, new_last)) = (self.ends(old, new), self.ends(new, old));
+        let ((old_first, new_last), (shown, reader)) = (self.apart(old, new), self.apart(new, old));
         let [old_writer, new_writer] = [old, new].map(|chain| self.clusters[chain.head as usize].writer);
         let (read, show, write) = (self.at(reader), self.at(shown), self.at(new_writer));
         let mut edges = vec![by_time(show, read)];
@@ -189,8 +186,10 @@ impl Register<'_> {
                 "It read the older of two values although another read had already given the newer one.",
             )
         };
-        let events = [old_writer, old_first, reader, new_writer, shown, new_last];
-        let events = events.into_iter().filter_map(|event| self.events.get(event as usize));
+        // What makes the old value older; the initial value is so by itself.
+        let older = if old_writer == NONE { [NONE; 3] } else { [old_writer, old_first, new_last] };
+        let events = [reader, new_writer, shown].into_iter().chain(older);
+        let events = events.filter_map(|event| self.events.get(event as usize));
         violation(anomaly, events, reason, Refutation::Cycle(edges))
     }
 }
