@@ -11,7 +11,7 @@
 //! | [`limits`] | how much time and memory a decision may take |
 //! | [`level`] | the consistency models and which implies which |
 //! | [`verdict`] | holds, violated or unknown, each with its certificate |
-//! | [`format`] | reading and writing histories |
+//! | [`format`](mod@format) | reading and writing histories |
 //! | [`model`] | sequential specifications: register, queue, lock, … |
 //! | [`linear`] | linearizability |
 //! | [`order`] | sequential and causal consistency, PRAM, session guarantees |

@@ -109,4 +109,8 @@ impl Model for Counter {
         };
         fits.then_some(after)
     }
+
+    fn reads_only(&self, call: &Call, _: bool) -> bool {
+        call.delta == 0
+    }
 }

@@ -129,6 +129,13 @@ impl Model for FencedLock {
         }
     }
 
+    fn reads_only(&self, call: &Call, seen: bool) -> bool {
+        let refused = What::Release { done: false };
+        seen && (call.what == What::Acquire(None)
+            || call.what == refused
+            || matches!(call.what, What::Guarded { admitted: false, .. }))
+    }
+
     fn show_state(&self, state: &State) -> String {
         let number = |token: Option<i64>| token.map_or_else(|| "none".to_owned(), |token| token.to_string());
         let held = if state.owner.is_some() { "held" } else { "free" };

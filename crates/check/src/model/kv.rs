@@ -224,6 +224,18 @@ impl Model for Kv {
         }
     }
 
+    fn reads_only(&self, call: &Call, seen: bool) -> bool {
+        match call.what {
+            What::Get(_) | What::Append(None) => true,
+            What::Cas { done, .. } => seen && !done,
+            What::Put(_) | What::Append(_) => false,
+        }
+    }
+
+    fn overwrites(&self, call: &Call, _: bool) -> bool {
+        matches!(call.what, What::Put(_))
+    }
+
     fn show_state(&self, state: &Text) -> String {
         let mut pieces: Vec<&str> = state.pieces.iter().map(|piece| &*piece.text).collect();
         pieces.reverse();

@@ -184,6 +184,10 @@ impl Model for Leaderboard {
         }
     }
 
+    fn reads_only(&self, call: &Call, _: bool) -> bool {
+        matches!(call.what, What::Score { .. } | What::Rank { .. } | What::Top { .. })
+    }
+
     fn show_state(&self, state: &State) -> String {
         let entries = state.order.iter_back();
         let entries =

@@ -156,6 +156,10 @@ impl Model for MultiRegister {
         Some(state)
     }
 
+    fn reads_only(&self, call: &Call, _: bool) -> bool {
+        call.mops.iter().all(|mop| mop.is_read)
+    }
+
     fn show_state(&self, state: &Ordered<u32, u32>) -> String {
         let pairs = state.iter();
         let pairs =

@@ -63,6 +63,10 @@ impl Model for Mutex {
         (!seen || fits == call.done).then_some(if fits { after } else { *owner })
     }
 
+    fn reads_only(&self, call: &Call, seen: bool) -> bool {
+        seen && !call.done
+    }
+
     fn show_state(&self, owner: &Option<ProcessId>) -> String {
         match owner {
             Some(_) => "held".to_owned(),

@@ -1,7 +1,7 @@
 //! A priority queue, or many of them by key.
 
 use super::ordered::Ordered;
-use super::{Access, Interner, Misfit, Model};
+use super::{Access, Discipline, Interner, Misfit, Model};
 use crate::history::{Op, Value};
 
 /// The smallest priority comes out first; empty at first.
@@ -172,6 +172,10 @@ impl Model for PriorityQueue {
             after.dedup();
         }
         (!after.is_empty()).then(|| State(after.into()))
+    }
+
+    fn discipline(&self) -> Discipline {
+        Discipline::Priority
     }
 
     fn show_state(&self, state: &State) -> String {

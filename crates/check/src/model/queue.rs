@@ -1,7 +1,7 @@
 //! A first-in-first-out queue, or many of them by key.
 
 use super::chain::{BASE, Chain, spread};
-use super::{Access, Interner, Misfit, Model};
+use super::{Access, Discipline, Interner, Misfit, Model};
 use crate::history::{Op, Value};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -129,6 +129,10 @@ impl Model for Queue {
                 None => (!seen || told.is_none()).then(|| state.clone()),
             },
         }
+    }
+
+    fn discipline(&self) -> Discipline {
+        Discipline::Fifo
     }
 
     fn show_state(&self, state: &Line) -> String {

@@ -199,6 +199,14 @@ impl Model for RateLimiter {
         (!seen || after.is_some() == call.admitted).then(|| after.unwrap_or_else(|| state.clone()))
     }
 
+    fn reads_only(&self, call: &Call, seen: bool) -> bool {
+        seen && !call.admitted
+    }
+
+    fn state_bytes(&self, state: &State) -> usize {
+        size_of::<State>() + size_of_val(&*state.admitted)
+    }
+
     fn show_state(&self, state: &State) -> String {
         match state.last {
             None => "nothing admitted".to_owned(),

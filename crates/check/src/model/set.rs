@@ -1,7 +1,7 @@
 //! A set, or many of them by key.
 
 use super::ordered::Ordered;
-use super::{Access, Interner, Misfit, Model};
+use super::{Access, Discipline, Interner, Misfit, Model};
 use crate::history::{Op, Outcome, Value};
 
 /// A set of elements; empty at first.
@@ -124,6 +124,14 @@ impl Model for Set {
             }
             What::Read(content) => (!seen || content.set.as_ref() == Some(state)).then(|| state.clone()),
         }
+    }
+
+    fn reads_only(&self, call: &Call, _: bool) -> bool {
+        matches!(call.what, What::Contains { .. } | What::Read(_))
+    }
+
+    fn discipline(&self) -> Discipline {
+        Discipline::Set
     }
 
     fn show_state(&self, state: &Ordered<u32>) -> String {

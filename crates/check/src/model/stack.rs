@@ -1,7 +1,7 @@
 //! A stack, or many of them by key.
 
 use super::chain::{BASE, Chain, spread};
-use super::{Access, Interner, Misfit, Model};
+use super::{Access, Discipline, Interner, Misfit, Model};
 use crate::history::{Op, Value};
 
 /// Last in, first out; empty at first.
@@ -69,6 +69,10 @@ impl Model for Stack {
                 None => (!seen || told.is_none()).then(|| state.clone()),
             },
         }
+    }
+
+    fn discipline(&self) -> Discipline {
+        Discipline::Lifo
     }
 
     fn show_state(&self, state: &Chain<u32>) -> String {
