@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod check_speed;
 mod cluster;
 mod compare;
 mod etcd;
@@ -28,8 +29,13 @@ pub struct Command {
 }
 
 /// All commands, in the order of `cargo xtask help`.
-pub const COMMANDS: [Command; 7] = [
+pub const COMMANDS: [Command; 8] = [
     Command { name: "ci", about: "check everything, write nothing", run: |root, _| steps::ci(root) },
+    Command {
+        name: "check-speed",
+        about: "measure `quorate check` as histories grow; `--max N` leaves out longer ones",
+        run: check_speed::run,
+    },
     Command { name: "compare", about: "measure etcd and Quorate side by side", run: compare::run },
     Command { name: "test", about: "run all tests; arguments go to `cargo test`", run: steps::test },
     Command {

@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
+    BadInput(String),
+    #[error("{0}")]
     Stopped(String),
     #[error("cannot write to {path}: {source}", path = .path.display())]
     File { path: PathBuf, source: io::Error },
@@ -59,7 +61,9 @@ impl Failure {
             Failure::Usage(_)
             | Failure::Client(Error::NoEndpoint | Error::BadEndpoint { .. } | Error::BadHeader { .. })
             | Failure::Bench(BenchError::BadEndpoint { .. }) => 2,
-            Failure::Client(Error::Unavailable { .. }) | Failure::Bench(BenchError::Unreachable { .. }) => 3,
+            Failure::BadInput(_)
+            | Failure::Client(Error::Unavailable { .. })
+            | Failure::Bench(BenchError::Unreachable { .. }) => 3,
             Failure::Client(Error::OutcomeUnknown { .. }) => 4,
             Failure::NoSuchKey(_) | Failure::NoSuchLease(_) | Failure::Client(Error::LeaseGone { .. }) => 5,
             Failure::Client(_)

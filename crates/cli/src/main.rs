@@ -14,15 +14,10 @@ mod serving;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Many small buffers are made on one thread and freed on another; the system's allocator takes locks for that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match commands::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
-    }
+    commands::Cli::read().run().unwrap_or_else(|failure| failure.report())
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod bench;
+mod check;
 mod completions;
 mod kv;
 mod man;
@@ -8,6 +9,8 @@ mod plan;
 mod serve;
 mod status;
 mod up;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -30,14 +33,29 @@ enum Command {
     Status(status::Args),
     Kv(kv::Args),
     Bench(bench::Args),
+    Check(check::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
 
 impl Cli {
+    /// Reads the command line, or prints what is wrong with it and ends the process.
+    pub(crate) fn read() -> Self {
+        Cli::try_parse().unwrap_or_else(|error| {
+            let is_check = std::env::args_os().nth(1).is_some_and(|command| command == "check");
+            if is_check && error.use_stderr() {
+                // Its exit code 2 has a meaning of its own.
+                drop(error.print());
+                std::process::exit(i32::from(check::BAD_INPUT));
+            }
+            error.exit()
+        })
+    }
+
     /// Runs the command that was asked for.
-    pub(crate) fn run(self) -> Result<(), Failure> {
-        match self.command {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let done = match self.command {
+            Command::Check(args) => return args.run(),
             Command::Up(args) => args.run(),
             Command::Serve(args) => args.run(),
             Command::Plan(args) => args.run(),
@@ -46,7 +64,8 @@ impl Cli {
             Command::Bench(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
