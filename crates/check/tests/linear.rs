@@ -44,6 +44,11 @@ fn try_from<M: Model>(
     false
 }
 
+/// The verdict by search alone. What methods without search say is compared with it in [`compare`], and confirmed in their own tests.
+fn search<M: Model>(model: &M, items: &[Item<M::Call>], budget: &Budget<'_>, runner: &dyn Runner) -> Verdict {
+    linear::decide_with(Effort { direct: false, ..Effort::default() }, model, items, budget, runner)
+}
+
 /// Confirms what proves a verdict, from the items alone.
 fn confirm<M: Model>(model: &M, items: &[Item<M::Call>], verdict: &Verdict) {
     match verdict {
@@ -69,7 +74,7 @@ fn confirm<M: Model>(model: &M, items: &[Item<M::Call>], verdict: &Verdict) {
             let core: Vec<_> =
                 items.iter().filter(|item| violation.ops.contains(&item.id)).cloned().collect();
             if core.len() < items.len() {
-                let again = linear::decide(model, &core, &Budget::unlimited(), &InTurn);
+                let again = search(model, &core, &Budget::unlimited(), &InTurn);
                 assert_eq!(again.answer(), Answer::Violated, "the operations alone violate it too");
             }
         }
@@ -104,14 +109,19 @@ fn compare<M: Model>(
     let mut count = [0, 0];
     for seed in seeds {
         let (model, items) = make(&mut Rng::new(seed));
-        let efforts =
-            [(usize::MAX, 0), (0, usize::MAX), (0, 0), (2, 3)].map(|(deep, broad)| Effort { deep, broad });
+        let efforts = [(usize::MAX, 0), (0, usize::MAX), (0, 0), (2, 3)].map(|(deep, broad)| Effort {
+            deep,
+            broad,
+            direct: false,
+        });
         let [verdict, others @ ..] =
             efforts.map(|effort| linear::decide_with(effort, &model, &items, &Budget::unlimited(), &InTurn));
         for other in others {
             assert_eq!(verdict.answer(), other.answer(), "seed {seed}: {items:#?}");
             confirm(&model, &items, &other);
         }
+        let direct = linear::decide(&model, &items, &Budget::unlimited(), &InTurn);
+        assert_eq!(verdict.answer(), direct.answer(), "seed {seed}, without a search: {items:#?}");
         let holds = try_all(&model, &items);
         let expect = if holds { Answer::Holds } else { Answer::Violated };
         assert_eq!(verdict.answer(), expect, "seed {seed}: {items:#?}");
@@ -147,7 +157,7 @@ fn busy_histories_agree_with_trying_every_order() {
 }
 
 fn answer<M: Model>(model: &M, items: &[Item<M::Call>]) -> Answer {
-    linear::decide(model, items, &Budget::unlimited(), &InTurn).answer()
+    search(model, items, &Budget::unlimited(), &InTurn).answer()
 }
 
 #[test]
@@ -214,7 +224,7 @@ fn keys_are_decided_apart_and_always_alike() {
         let mut model = register(3);
         let plan = Plan { ops: 60, processes: 4, keys: 5, doubtful: 50, garbled: 10 };
         let items = random_run(&mut model, &mut Rng::new(seed), plan);
-        let whole = linear::decide(&model, &items, &Budget::unlimited(), &InTurn);
+        let whole = search(&model, &items, &Budget::unlimited(), &InTurn);
         confirm_parts(&model, &items, &whole);
         let parts = (0..5).map(|key| {
             let part = items.iter().filter(|item| model.object(&item.call) == Some(key)).cloned();
@@ -224,7 +234,7 @@ fn keys_are_decided_apart_and_always_alike() {
         assert_eq!(whole.answer() == Answer::Holds, holds, "seed {seed}");
         seen[usize::from(holds)] += 1;
         for runner in [&InTurn as &dyn Runner, &Backward] {
-            assert_eq!(linear::decide(&model, &items, &Budget::unlimited(), runner), whole, "seed {seed}");
+            assert_eq!(search(&model, &items, &Budget::unlimited(), runner), whole, "seed {seed}");
         }
     }
     assert!(seen[0] > 20 && seen[1] > 20, "one-sided: {seen:?}");
@@ -263,7 +273,7 @@ fn limits_give_unknown_and_never_a_wrong_answer() {
         let small = (8..20).map(|power| Limits { memory_bytes: 1 << power, ..Limits::default() });
         for limits in tight.chain(small) {
             let budget = Budget::new(limits);
-            let verdict = linear::decide(&model, &items, &budget, &InTurn);
+            let verdict = search(&model, &items, &budget, &InTurn);
             assert!(budget.bytes_peak() <= limits.memory_bytes);
             match &verdict {
                 Verdict::Unknown(unknown) => {
@@ -274,7 +284,7 @@ fn limits_give_unknown_and_never_a_wrong_answer() {
                 }
                 _ => assert_eq!(verdict.answer(), truth, "seed {seed}"),
             }
-            let again = linear::decide(&model, &items, &Budget::new(limits), &InTurn);
+            let again = search(&model, &items, &Budget::new(limits), &InTurn);
             assert_eq!(verdict, again, "seed {seed}: the same limits give the same answer");
         }
     }
@@ -300,9 +310,7 @@ fn items(told: &[Told]) -> Vec<Item<<Few as Model>::Call>> {
 fn anomalies_have_names() {
     let check = |told: &[Told], expect: &str| {
         let model = register(5);
-        let Verdict::Violated(violation) =
-            linear::decide(&model, &items(told), &Budget::unlimited(), &InTurn)
-        else {
+        let Verdict::Violated(violation) = search(&model, &items(told), &Budget::unlimited(), &InTurn) else {
             panic!("{expect}: not violated")
         };
         assert_eq!(violation.anomaly, expect);
@@ -337,7 +345,7 @@ fn a_long_history_is_decided() {
     let mut model = register(5);
     let plan = Plan { ops: 20_000, processes: 70, keys: 1, doubtful: 0, garbled: 0 };
     let items = random_run(&mut model, &mut Rng::new(7), plan);
-    let verdict = linear::decide(&model, &items, &Budget::unlimited(), &InTurn);
+    let verdict = search(&model, &items, &Budget::unlimited(), &InTurn);
     let Verdict::Holds(Witness::Orders(orders)) = &verdict else { panic!("{verdict:?}") };
     let mut latest = Point(0);
     let mut state = model.initial();

@@ -121,7 +121,8 @@ fn partition<M: Model>(
 }
 
 fn decide_object<M: Model>(model: &M, items: &[Item<M::Call>], effort: Effort, budget: &Budget<'_>) -> Fate {
-    match fast::decide(model, items, budget) {
+    let direct = if effort.direct { fast::decide(model, items, budget) } else { None };
+    match direct {
         Some(Verdict::Holds(Witness::Orders(orders))) => {
             return Fate::Holds(orders.into_iter().flat_map(|order| order.ops).collect());
         }

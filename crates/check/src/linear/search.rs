@@ -17,18 +17,20 @@ use crate::limits::{Budget, Exhausted};
 use crate::model::{Item, Model};
 use crate::verdict::Violation;
 
-/// How long the first turn of each search lasts. It changes what an answer costs, never the answer.
+/// Which methods are tried, and how long the first turn of each search lasts. It changes what an answer costs, never the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effort {
     /// Configurations that fail without the deep search getting farther than ever before, until it gives way.
     pub deep: usize,
     /// Configurations at one return until the broad search gives up.
     pub broad: usize,
+    /// Whether methods that need no search come first, where they apply.
+    pub direct: bool,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { deep: 1 << 14, broad: 1 << 12 }
+        Effort { deep: 1 << 14, broad: 1 << 12, direct: true }
     }
 }
 
@@ -105,7 +107,7 @@ fn find_end<M: Model>(
         if let Some(end) = end? {
             return Ok(end);
         }
-        effort = Effort { deep: more(effort.deep), broad: more(effort.broad) };
+        effort = Effort { deep: more(effort.deep), broad: more(effort.broad), ..effort };
     }
 }
 

@@ -117,7 +117,7 @@ fn order_versions(
             && tally.count("cyclic versions")
         {
             let words = Words { txns, inference, history };
-            let names: Vec<String> = cycle.iter().map(|txn| words.long(txn.0)).collect();
+            let names: Vec<String> = cycle.iter().map(|txn| words.name(txn.0)).collect();
             let reason = format!(
                 "what these wrote to {} follows one another in a circle: {}",
                 words.key(key),
@@ -172,7 +172,7 @@ fn ambiguous(words: &Words<'_>) -> Option<String> {
         "{} of {} was written by {} and by {}, so its readers may have read from either{more}",
         words.value(value),
         words.key(key),
-        words.long(writers[0]),
-        words.long(writers[1]),
+        words.name(writers[0]),
+        words.name(writers[1]),
     ))
 }

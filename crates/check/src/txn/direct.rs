@@ -113,7 +113,7 @@ impl Direct<'_> {
         if !self.tally.count("internal") {
             return;
         }
-        let (name, key, seen) = (self.words.long(txn), self.words.key(expected.key), self.words.seen(mop));
+        let (name, key, seen) = (self.words.name(txn), self.words.key(expected.key), self.words.seen(mop));
         let (level, reason) = match (mismatch, expected.written.last()) {
             (Mismatch::Own, Some(value)) => (
                 Level::ReadCommitted,
@@ -145,7 +145,7 @@ impl Direct<'_> {
             return false;
         }
         if self.tally.count("future read") {
-            let (name, key, seen) = (self.words.long(txn), self.words.key(key), self.words.seen(mop));
+            let (name, key, seen) = (self.words.name(txn), self.words.key(key), self.words.seen(mop));
             let reason =
                 format!("{name} read {key}={seen} before it wrote {} itself", self.words.value(value));
             self.tally.fact("future read", Level::ReadCommitted, vec![self.words.op(txn)], reason);
@@ -254,7 +254,7 @@ impl Direct<'_> {
             return;
         }
         let read = read();
-        let (name, key, seen) = (self.words.long(read.txn), self.words.key(key), self.words.seen(read.mop));
+        let (name, key, seen) = (self.words.name(read.txn), self.words.key(key), self.words.seen(read.mop));
         let value = self.words.value(value);
         let mut ops = vec![self.words.op(read.txn)];
         let reason = match writer {
@@ -262,7 +262,7 @@ impl Direct<'_> {
                 ops.push(self.words.op(txn));
                 format!(
                     "{name} read {key}={seen}, but {}, which wrote {value}, aborted",
-                    self.words.long(txn)
+                    self.words.name(txn)
                 )
             }
             None => format!("{name} read {key}={seen}, but nobody wrote {value}"),
@@ -274,10 +274,10 @@ impl Direct<'_> {
         if self.tally.count("dirty update") {
             let reason = format!(
                 "{} built on {}={}, which {} wrote and took back",
-                self.words.long(writer),
+                self.words.name(writer),
                 self.words.key(key),
                 self.words.value(value),
-                self.words.long(aborted)
+                self.words.name(aborted)
             );
             let ops = vec![self.words.op(aborted), self.words.op(writer)];
             // The operation that showed the order of lists is a witness, too.
@@ -316,10 +316,10 @@ impl Direct<'_> {
         if self.tally.count("G1b") {
             let reason = format!(
                 "{} read {}={}, but {} went on writing after {}",
-                self.words.long(read.txn),
+                self.words.name(read.txn),
                 self.words.key(key),
                 self.words.seen(read.mop),
-                self.words.long(writer),
+                self.words.name(writer),
                 self.words.value(value)
             );
             let ops = vec![self.words.op(read.txn), self.words.op(writer)];
@@ -338,7 +338,7 @@ impl Direct<'_> {
             }
             let reason = format!(
                 "{} read {}={} with {} {} times, but it was appended {} times",
-                self.words.long(read.txn),
+                self.words.name(read.txn),
                 self.words.key(key),
                 self.words.seen(read.mop),
                 self.words.value(same[0]),
@@ -360,9 +360,9 @@ impl Direct<'_> {
         let common = one.iter().zip(other).take_while(|(a, b)| a == b).count();
         let reason = format!(
             "{} read {key}={}, and {} read {key}={}: they differ after {common} elements",
-            self.words.long(stray.txn),
+            self.words.name(stray.txn),
             self.words.seen(stray.mop),
-            self.words.long(longest.txn),
+            self.words.name(longest.txn),
             self.words.seen(longest.mop),
             key = self.words.key(key),
         );
@@ -386,7 +386,7 @@ impl Direct<'_> {
             }
             let [first, second] = [same[0].1.0, same[1].1.0];
             let version = match same[0].0 {
-                Some(writer) => format!("what {} wrote", self.words.long(writer.0)),
+                Some(writer) => format!("what {} wrote", self.words.name(writer.0)),
                 None => "the initial version".to_owned(),
             };
             let more = match same.len() - 2 {
@@ -395,8 +395,8 @@ impl Direct<'_> {
             };
             let reason = format!(
                 "{} and {} both read {version} at {} and then wrote it{more}: one update is lost",
-                self.words.long(first),
-                self.words.long(second),
+                self.words.name(first),
+                self.words.name(second),
                 self.words.key(key),
             );
             let mut ops = vec![self.words.op(first), self.words.op(second)];

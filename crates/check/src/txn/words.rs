@@ -32,19 +32,10 @@ impl Words<'_> {
         self.txns.txns[txn as usize].op
     }
 
-    /// `T3`.
-    pub fn short(&self, txn: u32) -> String {
-        format!("T{}", self.op(txn).0)
-    }
-
-    /// `T3 (process 1, lines 4, 9)`.
-    pub fn long(&self, txn: u32) -> String {
+    /// `process 1 (lines 4, 9)`: a number of the operation would change with the part of the history that is looked at.
+    pub fn name(&self, txn: u32) -> String {
         let op = self.history.op(self.op(txn));
-        let process = &self.history.processes[op.process.0 as usize];
-        let lines = op.lines.to_string();
-        let lines = lines.trim_start_matches(" (").trim_end_matches(')');
-        let comma = if lines.is_empty() { "" } else { ", " };
-        format!("{} (process {process}{comma}{lines})", self.short(txn))
+        format!("process {}{}", self.history.processes[op.process.0 as usize], op.lines)
     }
 
     /// A key's name.
@@ -85,7 +76,7 @@ impl Words<'_> {
             (Label::Rw, Kind::ListAppend) => self.misses(step),
             (Label::Rw, Kind::RwRegister) => self.read_before(step),
             (Label::So, _) => {
-                format!("the session of {} did {} later", self.short(step.from), self.short(step.to))
+                format!("the session of {} did {} later", self.name(step.from), self.name(step.to))
             }
             (Label::Rt, _) => self.returned_before(step),
         };
@@ -108,17 +99,17 @@ impl Words<'_> {
     }
 
     fn appended_after(&self, step: &Step) -> String {
-        let (from, to, key) = (self.short(step.from), self.short(step.to), self.key(step.key));
+        let (from, to, key) = (self.name(step.from), self.name(step.to), self.key(step.key));
         let chain: Vec<(usize, u32)> = self.inference.chain(step.key).collect();
         let pair = chain.windows(2).find(|pair| (pair[0].1, pair[1].1) == (step.from, step.to));
         match pair {
             Some(pair) => format!(
-                "{to} appended {} to {key} after {from}'s {}",
+                "{to} appended {} to {key} after {} by {from}",
                 self.element(step.key, pair[1].0),
                 self.element(step.key, pair[0].0)
             ),
             None => format!(
-                "{to} appended {} to {key}, which nobody read: it follows {from}'s {}, the last that was read",
+                "{to} appended {} to {key}, which nobody read: it follows {} by {from}, the last that was read",
                 self.last_written(step.to, step.key),
                 chain.last().map_or_else(String::new, |(at, _)| self.element(step.key, *at))
             ),
@@ -126,7 +117,7 @@ impl Words<'_> {
     }
 
     fn overwrote(&self, step: &Step) -> String {
-        let (from, to, key) = (self.short(step.from), self.short(step.to), self.key(step.key));
+        let (from, to, key) = (self.name(step.from), self.name(step.to), self.key(step.key));
         let value = self.last_written(step.to, step.key);
         match self.read_from(step) {
             Some(mop) => {
@@ -137,7 +128,7 @@ impl Words<'_> {
     }
 
     fn was_read(&self, step: &Step) -> String {
-        let (from, to, key) = (self.short(step.from), self.short(step.to), self.key(step.key));
+        let (from, to, key) = (self.name(step.from), self.name(step.to), self.key(step.key));
         let Some(mop) = self.read_from(step) else {
             return format!("{to} read {key} from {from}");
         };
@@ -148,7 +139,7 @@ impl Words<'_> {
                 let len = self.inference.list_version(self.txns, step.key, read).len as usize;
                 let start = list_range(self.txns, mop).start;
                 let last = self.value(self.txns.elements[start + len - 1]);
-                format!("{to} read {key}={}, with {from}'s {last}", self.seen(mop))
+                format!("{to} read {key}={}, with {last} by {from}", self.seen(mop))
             }
         }
     }
@@ -164,7 +155,7 @@ impl Words<'_> {
     }
 
     fn misses(&self, step: &Step) -> String {
-        let (from, to, key) = (self.short(step.from), self.short(step.to), self.key(step.key));
+        let (from, to, key) = (self.name(step.from), self.name(step.to), self.key(step.key));
         let chain: Vec<(usize, u32)> = self.inference.chain(step.key).collect();
         let reads = self.inference.by_key.reads(step.key).iter().filter(|read| read.txn == step.from);
         for read in reads {
@@ -175,13 +166,13 @@ impl Words<'_> {
                 None => self.last_written(step.to, step.key),
                 Some(_) => continue,
             };
-            return format!("{from} read {key}={}, which misses {to}'s {missed}", self.seen(read.mop));
+            return format!("{from} read {key}={}, which misses {missed} by {to}", self.seen(read.mop));
         }
         format!("{from} read {key} without what {to} appended")
     }
 
     fn read_before(&self, step: &Step) -> String {
-        let (from, to, key) = (self.short(step.from), self.short(step.to), self.key(step.key));
+        let (from, to, key) = (self.name(step.from), self.name(step.to), self.key(step.key));
         let value = self.last_written(step.to, step.key);
         let pairs = &self.inference.versions[step.key as usize].known;
         let reads = self.inference.by_key.reads(step.key).iter().enumerate();
@@ -201,7 +192,7 @@ impl Words<'_> {
     }
 
     fn returned_before(&self, step: &Step) -> String {
-        let (from, to) = (self.short(step.from), self.short(step.to));
+        let (from, to) = (self.name(step.from), self.name(step.to));
         let first = self.history.op(self.op(step.from)).lines;
         let second = self.history.op(self.op(step.to)).lines;
         if first.ret == 0 || second.call == 0 {

@@ -155,7 +155,7 @@ fn a_value_that_two_wrote_is_ambiguous() {
         (names(&analysis).len(), analysis.ambiguous)
     };
     let (_, said) = of(Kind::RwRegister, ": w x 1\n : w x 1\n : r x 1");
-    assert!(said.unwrap().starts_with("1 of \"x\" was written by T0 (process #0, lines 1, 4)"));
+    assert!(said.unwrap().starts_with("1 of \"x\" was written by process #0 (lines 1, 4)"));
     assert_eq!(of(Kind::RwRegister, ": w x 1\n : w x 1\n : r x nil"), (0, None));
     assert_eq!(of(Kind::RwRegister, ": w x 1\n fail : w x 1\n : r x 1"), (0, None));
     let (count, said) = of(Kind::ListAppend, ": a x 1\n : a x 1\n : r x [1]");
@@ -174,7 +174,8 @@ fn edges_are_told_in_words() {
     assert_eq!(finding.rules_out, [Level::SnapshotIsolation]);
     assert_eq!(
         finding.violation.reason,
-        "each must come before the next, in a circle: T2 read \"y\"=[], which misses T1's 1; \
-         T2 read \"x\"=[4 5], with T1's 5"
+        "each must come before the next, in a circle: \
+         process #2 (lines 3, 6) read \"y\"=[], which misses 1 by process #1 (lines 2, 5); \
+         process #2 (lines 3, 6) read \"x\"=[4 5], with 5 by process #1 (lines 2, 5)"
     );
 }

@@ -62,12 +62,13 @@ impl Judged {
         writeln!(out, "{}: {}; judged as {} ({})", self.name, counts, self.subject.name(), self.chosen)?;
         writeln!(out)?;
         for (level, verdict) in &self.report.levels {
-            writeln!(out, "  {level:<34}{:<10}{}", verdict.answer(), remark(verdict))?;
+            let line = format!("  {level:<36}{:<10}{}", verdict.answer(), remark(verdict));
+            writeln!(out, "{}", line.trim_end())?;
         }
         for (name, value) in &self.report.facts {
-            writeln!(out, "  {name:<34}{value}")?;
+            writeln!(out, "  {name:<36}{value}")?;
         }
-        writeln!(out, "  {:<34}{}", "strongest that holds", self.strongest())?;
+        writeln!(out, "  {:<36}{}", "strongest that holds", self.strongest())?;
         self.explain(out)
     }
 
@@ -80,15 +81,13 @@ impl Judged {
         format!("{}, {ops} operations by {processes} processes{order}", self.format.name())
     }
 
-    /// In words why the levels do not hold that are violated on their own account.
+    /// In words why levels do not hold.
     fn explain(&self, out: &mut String) -> fmt::Result {
-        for (level, violation) in self.own_violations() {
-            let count = violation.ops.len();
-            writeln!(
-                out,
-                "\n{level} is violated, shown by {count} of {} operations:\n",
-                self.history.ops.len()
-            )?;
+        for (levels, violation) in self.told() {
+            let names: Vec<&str> = levels.iter().map(|level| level.name()).collect();
+            let are = if names.len() == 1 { "is" } else { "are" };
+            let (count, all) = (violation.ops.len(), self.history.ops.len());
+            writeln!(out, "\n{} {are} violated, shown by {count} of {all} operations:\n", names.join(", "))?;
             out.push_str(&explain::text(&self.history, violation));
         }
         let told = |violation: &Violation| self.own_violations().any(|(_, own)| own.ops == violation.ops);
@@ -124,6 +123,25 @@ impl Judged {
             }
         }
         Ok(())
+    }
+
+    /// The violations that are told: that of the level demanded, and those of the weakest levels. What is shown by the same
+    /// operations is told once.
+    fn told(&self) -> Vec<(Vec<Level>, &Violation)> {
+        let is_weakest = |level: Level| {
+            !self.own_violations().any(|(other, _)| other != level && level.is_at_least(other))
+        };
+        let mut told: Vec<(Vec<Level>, &Violation)> = Vec::new();
+        for (level, violation) in self.own_violations() {
+            if level != self.demanded && !is_weakest(level) {
+                continue;
+            }
+            match told.iter_mut().find(|(_, other)| other.ops == violation.ops) {
+                Some((levels, _)) => levels.push(level),
+                None => told.push((vec![level], violation)),
+            }
+        }
+        told
     }
 
     fn own_violations(&self) -> impl Iterator<Item = (Level, &Violation)> {
