@@ -3,6 +3,8 @@
 //! A header line is `;; LEVEL: VERDICT (ANOMALY)`, the anomaly being optional, `;; model: NAME`, or `;; finding: ANOMALY`. Each proof is
 //! given to the independent verifier, too.
 
+#![expect(clippy::unwrap_used, reason = "the functions here are tests' parts")]
+
 use quorate_check::explain::verify::Check;
 use quorate_check::format;
 use quorate_check::judge::{self, Settings, Unlimited};

@@ -18,7 +18,6 @@ pub(super) fn judge(history: &History, kind: Kind, settings: Settings<'_>) -> Re
         Ok(analysis) => analysis,
         Err(cause) => return Ok(undecided(kind, cause)),
     };
-    drop(budget);
     let mut board = Board::new(&TXN_LEVELS);
     enter_findings(&mut board, &analysis);
     let wanted = |level: &Level| settings.level.is_none_or(|wanted| wanted == *level);

@@ -196,7 +196,13 @@ impl Direct<'_> {
             }
         }
         if !longest.is_empty() {
-            self.duplicates(key, first_with(longest.len() - 1));
+            let read = first_with(longest.len() - 1);
+            self.duplicates(key, read);
+            for (at, writer) in order.writers.iter().enumerate() {
+                if let Source::Txn(writer) = *writer {
+                    self.own_order(key, read, at, writer);
+                }
+            }
         }
         for at in &order.strays {
             let stray = reads[*at as usize];
@@ -349,6 +355,36 @@ impl Direct<'_> {
             ops.push(self.words.op(read.txn));
             self.tally.fact("duplicate elements", Level::ReadCommitted, ops, reason);
         }
+    }
+
+    /// What a transaction appended before this element must stand before it: no order of transactions changes that.
+    fn own_order(&mut self, key: u32, read: Read, at: usize, writer: u32) {
+        let list = &self.txns.elements[list_range(self.txns, read.mop)];
+        let own = self.txns.txns[writer as usize].mops.clone();
+        let mut before = None;
+        for mop in &self.txns.mops[own.start as usize..own.end as usize] {
+            match *mop {
+                Mop::Write { key: other, value } if other == key && value == list[at] => break,
+                Mop::Write { key: other, value } if other == key => before = Some(value),
+                _ => {}
+            }
+        }
+        let Some(before) = before else { return };
+        let is_next = at > 0 && list[at - 1] == before;
+        if is_next || list[..at].contains(&before) || !self.tally.count("incompatible order") {
+            return;
+        }
+        let reason = format!(
+            "{} read {}={}, but {} had appended {} before {}",
+            self.words.name(read.txn),
+            self.words.key(key),
+            self.words.seen(read.mop),
+            self.words.name(writer),
+            self.words.value(before),
+            self.words.value(list[at]),
+        );
+        let ops = vec![self.words.op(writer), self.words.op(read.txn)];
+        self.tally.fact("incompatible order", Level::ReadCommitted, ops, reason);
     }
 
     fn incompatible(&mut self, key: u32, stray: Read, longest: Read) {

@@ -169,7 +169,8 @@ fn keep(history: &history::History) -> PathBuf {
 fn each_mistake_is_found() {
     const HOLDS: Answer = Answer::Holds;
     const VIOLATED: Answer = Answer::Violated;
-    let check = |what: &str, expect: Answer, reads: &[(&str, Option<(&str, i64, i64)>)]| {
+    type Pair = (&'static str, i64, i64);
+    let check = |what: &str, expect: Answer, reads: &[(&str, Option<Pair>)]| {
         let history = History::new();
         let mut writer = history.recorder.client("writer");
         writer.invoke("put", "done", "a").ok(7);

@@ -4,8 +4,8 @@
 //! general (Papadimitriou 1979; Biswas & Enea 2019), below it is polynomial.
 //!
 //! **Idea.** What reads reveal becomes a graph. The weak levels add edges until nothing more follows, and hold if there is no
-//! circle ([`weak`], [`causal`]); the strong ones search for the order of those versions that nobody saw in order
-//! ([`strong`]). All definitions stand in `docs/isolation-levels.md`.
+//! circle (`weak`, `causal`); the strong ones search for the order of those versions that nobody saw in order
+//! (`strong`). All definitions stand in `docs/isolation-levels.md`.
 //!
 //! **Invariant:** `Holds` comes with a commit order from which the level's condition can be checked in linear time, `Violated` with
 //! a circle.

@@ -63,6 +63,10 @@ fn lists_that_contradict_themselves_or_one_another() {
     list(": a x 1, a x 1\n : r x [1 1]", &[]);
     list(": a x 1\n : a x 2\n : r x [1 2]\n : r x [1]", &[]);
     list(": a x 1\n : a x 2\n : a x 3\n : r x [1 2 3]\n : r x [2]", &["incompatible order"]);
+    // One transaction's own appends, in another order than it made them, or not all.
+    list(": a x 1, a x 2\n : r x [1 2]", &[]);
+    list(": a x 1, a x 2, a x 3\n : r x [2 1 3]", &["incompatible order"]);
+    list(": a x 1, a x 2\n : r x [2]", &["incompatible order"]);
 }
 
 #[test]
