@@ -67,18 +67,20 @@ impl Bench {
     }
 
     fn objects(&self, max: usize) -> Result<(), String> {
-        let cases: [(&str, Kind, u32, fn(usize) -> u32); 3] = [
-            ("register, each value once", Kind::Register, 0, |_| 1),
-            ("register, five values", Kind::Register, 5, |_| 1),
-            ("kv, five values, 100 operations a key", Kind::Kv, 5, |ops| (ops / 100).max(1) as u32),
+        /// How many operations one key gets.
+        const ALL: usize = usize::MAX;
+        let cases = [
+            ("register, each value once", Kind::Register, 0, ALL),
+            ("register, five values", Kind::Register, 5, ALL),
+            ("kv, five values, 100 operations a key", Kind::Kv, 5, 100),
         ];
-        for (name, kind, domain, keys) in cases {
+        for (name, kind, domain, ops_per_key) in cases {
             for ops in [100, 1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|ops| *ops <= max) {
                 for processes in PROCESSES {
                     let options = Objects {
                         ops,
                         processes,
-                        keys: keys(ops),
+                        keys: (ops / ops_per_key).max(1) as u32,
                         domain,
                         plain: true,
                         ..Objects::new(kind, SEED)
