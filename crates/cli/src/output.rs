@@ -21,6 +21,11 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// `1 node`, `3 nodes`.
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Prints one line of JSON.
 pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{value}")

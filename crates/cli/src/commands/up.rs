@@ -2,6 +2,7 @@
 
 use crate::children::{Children, ChildrenConfig};
 use crate::failure::Failure;
+use crate::output::counted;
 use crate::ports;
 use crate::serving::{self, Served, StopSignals, declarations};
 use quorate_driver::{Handle, Member, NodeConfig, Running, Timing, node_id, start};
@@ -192,7 +193,11 @@ impl Args {
             .flat_map(|member| &member.client_urls)
             .map(|url| url.trim_start_matches("http://"))
             .collect();
-        println!("A cluster of {} is ready ({} ms).", plural(members.len(), "node"), took.as_millis());
+        println!(
+            "A cluster of {} is ready ({} ms).",
+            counted(members.len(), "node", "nodes"),
+            took.as_millis()
+        );
         println!();
         for member in members {
             let role = if member.name == leader { "  leader" } else { "" };
@@ -217,10 +222,6 @@ impl Args {
         println!("  quorate status --endpoints {}", endpoints.join(","));
         println!("\nCtrl-C stops it; the same command resumes it.");
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn port_of(listener: &TcpListener) -> u16 {

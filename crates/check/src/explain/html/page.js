@@ -590,7 +590,7 @@
     const ids = view ? [...new Set(view.edges.flatMap((edge) => [edge.from, edge.to]))] : [];
     box.hidden = ids.length === 0 || ids.length > 24;
     if (box.hidden) return;
-    const boxWidth = 196, most = 27;
+    const boxWidth = 196, most = 24;
     const texts = ids.map((id) => wrapped(byId.has(id) ? shortOf(byId.get(id)) : "", most, 5));
     const boxHeight = (at) => 26 + texts[at].length * 15;
     const tall = Math.max(...ids.map((_, at) => boxHeight(at)));

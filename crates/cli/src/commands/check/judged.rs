@@ -1,9 +1,11 @@
 //! One file's history, judged, and how it is printed.
 
+use crate::output::counted;
 use quorate_check::explain;
 use quorate_check::explain::verify::Check;
 use quorate_check::format::Format;
 use quorate_check::history::{History, OpId, Order};
+use quorate_check::judge;
 use quorate_check::level::Level;
 use quorate_check::subject::Subject;
 use quorate_check::verdict::{Answer, Refutation, Report, Verdict, Violation, Witness};
@@ -68,17 +70,23 @@ impl Judged {
         for (name, value) in &self.report.facts {
             writeln!(out, "  {name:<36}{value}")?;
         }
-        writeln!(out, "  {:<36}{}", "strongest that holds", self.strongest())?;
+        let strongest = if self.report.levels.len() == judge::levels(self.subject).len() {
+            "strongest that holds"
+        } else {
+            "strongest of those decided"
+        };
+        writeln!(out, "  {strongest:<36}{}", self.strongest())?;
         self.explain(out)
     }
 
     fn counts(&self) -> String {
-        let (ops, processes) = (self.history.ops.len(), self.history.processes.len());
+        let ops = counted(self.history.ops.len(), "operation", "operations");
+        let processes = counted(self.history.processes.len(), "process", "processes");
         let order = match self.history.order {
             Order::RealTime => "",
             Order::Sessions => ", without real time",
         };
-        format!("{}, {ops} operations by {processes} processes{order}", self.format.name())
+        format!("{}, {ops} by {processes}{order}", self.format.name())
     }
 
     /// In words why levels do not hold.
@@ -86,8 +94,9 @@ impl Judged {
         for (levels, violation) in self.told() {
             let names: Vec<&str> = levels.iter().map(|level| level.name()).collect();
             let are = if names.len() == 1 { "is" } else { "are" };
-            let (count, all) = (violation.ops.len(), self.history.ops.len());
-            writeln!(out, "\n{} {are} violated, shown by {count} of {all} operations:\n", names.join(", "))?;
+            let count = violation.ops.len();
+            let all = counted(self.history.ops.len(), "operation", "operations");
+            writeln!(out, "\n{} {are} violated, shown by {count} of {all}:\n", names.join(", "))?;
             out.push_str(&explain::text(&self.history, violation));
         }
         let told = |violation: &Violation| self.own_violations().any(|(_, own)| own.ops == violation.ops);
