@@ -84,6 +84,21 @@ fn json_says_what_the_text_says() {
 }
 
 #[test]
+fn streams_are_judged_while_they_are_read() {
+    let ends = |arguments: &[&str], input: &str, code: i32, words: &str| {
+        let (found, text) = code_and_text(&check(&[&["-", "--stream"], arguments].concat(), input));
+        assert_eq!(found, code, "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+    };
+    ends(&["--model", "register"], GOOD, 0, "linearizable");
+    ends(&["--model", "register"], STALE, 1, "violated");
+    ends(&["--model", "register", "--json"], STALE, 1, "\"answer\":\"violated\"");
+    ends(&["--model", "queue"], GOOD, 3, "--stream judges");
+    ends(&["--model", "register"], &GOOD.replace(":read, :value nil", ":read, :value [7 nil]"), 3, "pairs");
+    ends(&[], GOOD, 3, "--model");
+}
+
+#[test]
 fn the_page_needs_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("why.html");

@@ -213,9 +213,10 @@ impl Told {
     fn of<M: Model>(model: &M, item: &Item<M::Call>, is_whole: bool) -> Told {
         let (mut accesses, mut masked) = (Vec::new(), Vec::new());
         let is_told = model.accesses(&item.call, item.certain, &mut accesses);
-        let is_read = model.accesses(&item.call, false, &mut masked)
-            && masked.is_empty()
-            && !accesses.iter().any(changes);
+        let is_read = model.reads_only(&item.call, item.certain)
+            || model.accesses(&item.call, false, &mut masked)
+                && masked.is_empty()
+                && !accesses.iter().any(changes);
         if !is_told {
             accesses.clear();
         }

@@ -3,6 +3,7 @@
 mod judged;
 mod meter;
 mod progress;
+mod streamed;
 
 use crate::args;
 use crate::failure::Failure;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use streamed::Streamed;
 
 /// Bad input ends with this code, and so does a wrong command line: 2 means that nothing was decided.
 pub(crate) const BAD_INPUT: u8 = 3;
@@ -38,6 +40,7 @@ const READ_LEN_BYTES: usize = 1 << 18;
   quorate check store/*/history.edn
   quorate check history.jsonl --model queue --level linearizable --html why.html
   quorate check big.edn --time 10m --memory 16G --json
+  quorate check huge.jsonl --stream --model set
   my-test | quorate check -
 
 Exit codes:
@@ -67,6 +70,9 @@ pub(crate) struct Args {
     /// How many threads [default: one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Judge events as they are read, in memory that does not grow with the file: --model register, counter or set
+    #[arg(long, requires = "model", conflicts_with = "html")]
+    stream: bool,
     /// Print JSON, one object a line for each file
     #[arg(long)]
     json: bool,
@@ -100,6 +106,18 @@ impl Args {
         let name = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
         let meter = Arc::new(Meter::start(self.time, self.memory));
         let progress = Progress::show(&name, &meter);
+        if self.stream {
+            let streamed = self.judge_stream(path, &name, &meter);
+            drop(progress);
+            return match streamed {
+                Ok(streamed) => {
+                    let text = if self.json { format!("{}\n", streamed.json()) } else { streamed.text() };
+                    io::stdout().lock().write_all(text.as_bytes())?;
+                    Ok(Ending::of(streamed.answer()))
+                }
+                Err(obstacle) => self.print_obstacle(&name, &obstacle),
+            };
+        }
         let judged = self.judge(path, &name, &meter);
         drop(progress);
         match judged {
@@ -107,10 +125,7 @@ impl Args {
                 self.print(&judged)?;
                 Ok(Ending::of(judged.answer()))
             }
-            Err(obstacle) => {
-                self.print_obstacle(&name, &obstacle)?;
-                Ok(obstacle.ending())
-            }
+            Err(obstacle) => self.print_obstacle(&name, &obstacle),
         }
     }
 
@@ -138,18 +153,12 @@ impl Args {
 
     fn load(&self, path: &Path, name: &str, meter: &Arc<Meter>) -> Result<Loaded, Obstacle> {
         meter.begin("reading");
-        let open = || -> Result<Box<dyn Read>, Obstacle> {
-            if is_stdin(path) {
-                return Ok(Box::new(io::stdin().lock()));
-            }
-            let file = File::open(path).map_err(|error| Obstacle::Input(format!("{name}: {error}")))?;
-            Ok(Box::new(file))
-        };
-        let input = BufReader::with_capacity(READ_LEN_BYTES, Metered::new(open()?, Arc::clone(meter)));
+        let input =
+            BufReader::with_capacity(READ_LEN_BYTES, Metered::new(open(path, name)?, Arc::clone(meter)));
         match format::read_from(name, input, self.format) {
             Err(BadInput { reason: Reason::OutOfOrder { .. }, .. }) if !is_stdin(path) => {
                 let mut bytes = Vec::new();
-                let read = Metered::new(open()?, Arc::clone(meter)).read_to_end(&mut bytes);
+                let read = Metered::new(open(path, name)?, Arc::clone(meter)).read_to_end(&mut bytes);
                 read.map_err(|error| Obstacle::Input(format!("{name}: {error}")))?;
                 format::read_as(name, &bytes, self.format).map_err(Obstacle::from)
             }
@@ -171,7 +180,13 @@ impl Args {
         Ok(())
     }
 
-    fn print_obstacle(&self, name: &str, obstacle: &Obstacle) -> Result<(), Failure> {
+    fn judge_stream(&self, path: &Path, name: &str, meter: &Arc<Meter>) -> Result<Streamed, Obstacle> {
+        let input =
+            BufReader::with_capacity(READ_LEN_BYTES, Metered::new(open(path, name)?, Arc::clone(meter)));
+        streamed::judge(name, input, self.format, (self.model, self.level), meter)
+    }
+
+    fn print_obstacle(&self, name: &str, obstacle: &Obstacle) -> Result<Ending, Failure> {
         if self.json {
             let answer = if obstacle.ending() == Ending::Unknown { "unknown" } else { "bad input" };
             println!(
@@ -182,7 +197,7 @@ impl Args {
             eprintln!("quorate: {obstacle}");
         }
         io::stdout().flush()?;
-        Ok(())
+        Ok(obstacle.ending())
     }
 }
 
@@ -249,6 +264,14 @@ fn at_line(name: &str, history: &History, bad: &BadHistory) -> String {
         None | Some(0) => format!("{name}: {bad}"),
         Some(line) => format!("{name}:{line}: {bad}"),
     }
+}
+
+fn open(path: &Path, name: &str) -> Result<Box<dyn Read>, Obstacle> {
+    if is_stdin(path) {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|error| Obstacle::Input(format!("{name}: {error}")))?;
+    Ok(Box::new(file))
 }
 
 fn is_stdin(path: &Path) -> bool {
