@@ -95,8 +95,13 @@ impl Bench {
 
     fn transactions(&self, max: usize) -> Result<(), String> {
         let processes = 20;
-        let cases = [("list-append", txn::Kind::ListAppend), ("rw-register", txn::Kind::RwRegister)];
-        for (name, kind) in cases {
+        // Registers do not tell the order of their versions: more of them is a search that may not end in time.
+        let cases = [
+            ("list-append", txn::Kind::ListAppend, 1_000_000),
+            ("rw-register", txn::Kind::RwRegister, 100_000),
+        ];
+        for (name, kind, most) in cases {
+            let max = max.min(most);
             for txns in [10_000, 100_000, 1_000_000].into_iter().filter(|txns| *txns <= max) {
                 let options = Transactions { txns, processes, keys: 20, ..Transactions::new(kind, SEED) };
                 let path = self.write("transactions", &generate::transactions(&options))?;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the process's memory.
 const MEMORY_LOOK_INTERVAL_MS: u64 = 20;
+/// A history may take this part of the memory: sorting it takes about as much again, and so does judging it.
+const READING_PARTS: u64 = 2;
 /// A phase after which others come may take the time that is left, divided by this.
 const PARTS: u32 = 2;
 
@@ -46,22 +48,28 @@ impl Meter {
     }
 
     /// Whether the process holds more memory than it may. Looks now and then only, because a look costs a system call.
-    fn is_over_memory(&self, now_ms: u64) -> bool {
+    fn is_over_memory(&self, now_ms: u64, limit_bytes: u64) -> bool {
         if now_ms < self.memory_look_ms.load(Ordering::Relaxed) {
             return false;
         }
         self.memory_look_ms.store(now_ms + MEMORY_LOOK_INTERVAL_MS, Ordering::Relaxed);
-        resident_bytes().is_some_and(|bytes| bytes > self.memory_bytes)
+        resident_bytes().is_some_and(|bytes| bytes > limit_bytes)
     }
 }
 
 impl Poll for Meter {
     fn poll(&self) -> Result<(), Exhausted> {
+        self.poll_below(self.memory_bytes)
+    }
+}
+
+impl Meter {
+    fn poll_below(&self, limit_bytes: u64) -> Result<(), Exhausted> {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now_ms >= self.phase_end_ms.load(Ordering::Relaxed) {
             return Err(Exhausted::Time);
         }
-        if self.is_over_memory(now_ms) { Err(Exhausted::Memory) } else { Ok(()) }
+        if self.is_over_memory(now_ms, limit_bytes) { Err(Exhausted::Memory) } else { Ok(()) }
     }
 }
 
@@ -92,7 +100,7 @@ impl<R> Metered<R> {
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Err(limit) = self.meter.poll() {
+        if let Err(limit) = self.meter.poll_below(self.meter.memory_bytes / READING_PARTS) {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, limit));
         }
         self.input.read(buffer)
