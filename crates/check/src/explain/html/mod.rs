@@ -17,7 +17,8 @@ use std::fmt::Write;
 pub use data::MAX_DRAWN;
 
 const STYLE: &str = include_str!("page.css");
-const PROGRAM: &str = include_str!("page.js");
+const PROGRAM: &str =
+    concat!(include_str!("page.js"), include_str!("drawing.js"), include_str!("pointing.js"));
 /// Nothing is loaded from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
