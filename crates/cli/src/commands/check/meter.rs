@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the process's memory.
 const MEMORY_LOOK_INTERVAL_MS: u64 = 20;
+/// By so much more than it held at a phase's beginning may a process grow that holds more than its limit already: the allocator gives
+/// back late what an earlier phase used.
+const RETAINED_SLACK_BYTES: u64 = 64 << 20;
 /// A history may take this part of the memory: sorting it takes about as much again, and so does judging it.
 const READING_PARTS: u64 = 2;
 /// A phase after which others come may take the time that is left, divided by this.
@@ -23,16 +26,26 @@ pub(super) struct Meter {
     /// When the current phase must end, in milliseconds from the start.
     phase_end_ms: AtomicU64,
     memory_look_ms: AtomicU64,
+    /// What the process held when the phase began: what an earlier phase has given back may still be counted as held.
+    phase_memory_bytes: AtomicU64,
     phase: Mutex<String>,
 }
 
 impl Meter {
     /// Starts the clock.
     pub(super) fn start(time: Duration, memory_bytes: u64) -> Self {
-        let [phase_end_ms, memory_look_ms] = [const { AtomicU64::new(u64::MAX) }; 2];
-        memory_look_ms.store(0, Ordering::Relaxed);
+        let phase_end_ms = AtomicU64::new(u64::MAX);
+        let [memory_look_ms, phase_memory_bytes] = [const { AtomicU64::new(0) }; 2];
         let phase = Mutex::new(String::new());
-        Meter { started: Instant::now(), time, memory_bytes, phase_end_ms, memory_look_ms, phase }
+        Meter {
+            started: Instant::now(),
+            time,
+            memory_bytes,
+            phase_end_ms,
+            memory_look_ms,
+            phase_memory_bytes,
+            phase,
+        }
     }
 
     /// What is being done, and since when the file is worked on.
@@ -59,7 +72,7 @@ impl Meter {
 
 impl Poll for Meter {
     fn poll(&self) -> Result<(), Exhausted> {
-        self.poll_below(self.memory_bytes)
+        self.poll_below(self.memory_bytes.max(self.phase_memory_bytes.load(Ordering::Relaxed)))
     }
 }
 
@@ -76,6 +89,9 @@ impl Meter {
 impl Allowance for Meter {
     fn budget(&self, phase: &str, share: Share) -> Budget<'_> {
         self.begin(phase);
+        let held = resident_bytes().unwrap_or(0);
+        let retained = if held > self.memory_bytes { held.saturating_add(RETAINED_SLACK_BYTES) } else { 0 };
+        self.phase_memory_bytes.store(retained, Ordering::Relaxed);
         if share == Share::Part {
             let elapsed = self.started.elapsed();
             let end = elapsed + self.time.saturating_sub(elapsed) / PARTS;
@@ -164,6 +180,7 @@ mod tests {
         let meter = Meter::start(Duration::MAX, u64::MAX);
         assert_eq!(meter.budget("anything", Share::Rest).poll(), Ok(()));
         let meter = Meter::start(Duration::MAX, 1);
-        assert_eq!(meter.budget("anything", Share::Rest).poll(), Err(Exhausted::Memory));
+        assert_eq!(meter.poll_below(1), Err(Exhausted::Memory));
+        assert_eq!(meter.budget("anything", Share::Rest).hold(2).err(), Some(Exhausted::Memory));
     }
 }
