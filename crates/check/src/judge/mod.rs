@@ -17,7 +17,7 @@ use crate::limits::{Budget, Runner};
 use crate::model::BadOperation;
 use crate::subject::Subject;
 use crate::txn::BadTxn;
-use crate::verdict::{Cause, Refutation, Report, Unknown, Verdict, Violation};
+use crate::verdict::{Refutation, Report, Verdict, Violation};
 use crate::workload;
 use board::Board;
 pub use confirm::confirm;
@@ -128,10 +128,6 @@ pub fn judge(history: &History, subject: Subject, settings: Settings<'_>) -> Res
             Ok(workload::check(workload, history, &budget)?)
         }
     }
-}
-
-fn exhausted(cause: crate::limits::Exhausted, progress: &str) -> Verdict {
-    Verdict::Unknown(Unknown { cause: Cause::Exhausted(cause), progress: progress.to_owned() })
 }
 
 /// Puts the smallest form of each violation in its place, and tells those that are implied by it of it.

@@ -1,7 +1,7 @@
 //! Judges transactions.
 
 use super::project::project;
-use super::{BadHistory, Board, Settings, Share, exhausted, reduce_violations};
+use super::{BadHistory, Board, Settings, Share, reduce_violations};
 use crate::explain;
 use crate::history::{History, OpId, Order};
 use crate::level::{Level, TXN_LEVELS};
@@ -114,7 +114,8 @@ fn name(kind: Kind) -> &'static str {
 }
 
 fn undecided(kind: Kind, cause: crate::limits::Exhausted) -> Report {
-    let verdict = exhausted(cause, "the search for anomalies was not finished");
+    let progress = "the search for anomalies was not finished".to_owned();
+    let verdict = Verdict::Unknown(Unknown { cause: Cause::Exhausted(cause), progress });
     let levels = TXN_LEVELS.into_iter().map(|level| (level, verdict.clone())).collect();
     Report { model: name(kind), levels, findings: Vec::new(), facts: Vec::new() }
 }

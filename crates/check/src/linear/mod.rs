@@ -13,7 +13,6 @@ mod broad;
 mod configs;
 mod deep;
 mod end;
-mod fast;
 mod index;
 mod machine;
 mod moves;
@@ -121,7 +120,7 @@ fn partition<M: Model>(
 }
 
 fn decide_object<M: Model>(model: &M, items: &[Item<M::Call>], effort: Effort, budget: &Budget<'_>) -> Fate {
-    let direct = if effort.direct { fast::decide(model, items, budget) } else { None };
+    let direct = if effort.direct { unique::decide(model, items, budget) } else { None };
     match direct {
         Some(Verdict::Holds(Witness::Orders(orders))) => {
             return Fate::Holds(orders.into_iter().flat_map(|order| order.ops).collect());
