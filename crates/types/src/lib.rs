@@ -11,11 +11,15 @@
 pub mod codec;
 mod hash;
 mod id;
+pub mod mark;
+pub mod mistake;
 mod rng;
 mod time;
 
 pub use bytes::Bytes;
 pub use hash::{RowHash, StateHash};
 pub use id::{ClusterId, GroupId, LeaseId, LogIndex, NodeId, Revision, Term};
+pub use mark::Mark;
+pub use mistake::Mistake;
 pub use rng::Rng;
 pub use time::Time;
