@@ -1,7 +1,7 @@
 //! Ordered byte tables: what a state machine keeps its rows in.
 //!
 //! A machine sees a handful of tables, each an ordered map from bytes to bytes, and changes them by one
-//! atomic [`Batch`] at a time. The same machine runs on memory (simulator, ephemeral keyspaces) and on disk
+//! atomic [`Batch`] at a time. The same machine runs on memory (ephemeral keyspaces), on memory that forgets (simulator) and on disk
 //! (the `storage` crate) because it knows only the traits in here.
 //!
 //! **Invariant:** a committed batch is visible whole or not at all, also after a crash; batches become durable in the
@@ -10,10 +10,12 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod lagging;
 mod memory;
 mod overlay;
 
 pub use batch::{Batch, Change};
+pub use lagging::LaggingEngine;
 pub use memory::{MemoryEngine, MemoryTables};
 pub use overlay::Overlay;
 

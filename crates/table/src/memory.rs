@@ -68,14 +68,18 @@ impl Eq for Packed {}
 
 /// All tables of one machine as of one commit. Tables that were never written are absent.
 #[derive(Clone, Default, Debug)]
-struct Maps {
+pub(crate) struct Maps {
     tables: BTreeMap<TableId, OrdSet<Packed>>,
     /// Keys' and values' bytes of all rows.
     len_bytes: u64,
 }
 
 impl Maps {
-    fn apply(&mut self, batch: &Batch) {
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    pub(crate) fn apply(&mut self, batch: &Batch) {
         for change in batch {
             let table = self.tables.entry(change.table).or_default();
             let previous = match &change.value {
@@ -239,8 +243,8 @@ impl Engine for MemoryEngine {
     }
 }
 
-/// Nothing under these locks can be left half-changed: every section is one assignment or one map operation.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// Nothing under these locks is left half-changed: no section runs a caller's code, and none can panic before it is done.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
