@@ -21,4 +21,4 @@ pub mod wal;
 pub use data_dir::{DataDir, DataDirError, Identity};
 pub use disk::{Disk, DiskError, DiskFile, FaultyDisk, RealDisk};
 pub use tables::{FjallEngine, TableOptions};
-pub use wal::{Recovered, RecoveredGroup, Wal, WalError, WalOptions};
+pub use wal::{MARKS, Recovered, RecoveredGroup, Wal, WalError, WalOptions};

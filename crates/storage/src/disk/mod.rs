@@ -10,11 +10,9 @@
 
 mod faulty;
 mod real;
-mod sectors;
 
-pub use faulty::FaultyDisk;
+pub use faulty::{FaultyDisk, SECTOR_BYTES, Survivors};
 pub use real::RealDisk;
-pub use sectors::{SECTOR_BYTES, Survivors};
 
 use std::any::Any;
 use std::fmt;
