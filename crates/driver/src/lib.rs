@@ -44,6 +44,6 @@ pub use embedded::{Error, LeaseKeeper, Quorate, Watched, Watcher};
 pub use handle::{
     Freshness, Handle, Keyspace, LogCounters, RequestError, RequestOptions, WatchSender, WatchStream,
 };
-pub use open::OpenError;
+pub use quorate_boot::OpenError;
 pub use shared::NodeFailure;
 pub use start::{Running, StartError, start};

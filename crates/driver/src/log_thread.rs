@@ -5,9 +5,10 @@
 
 use crate::inbox::{Event, Inbox};
 use crate::shared::{NodeFailure, NodeShared};
-use quorate_consensus::raft::{Entry, LogWrite, Payload, WriteId};
+use quorate_boot::{Log, commands_len_bytes};
+use quorate_consensus::raft::{LogWrite, WriteId};
 use quorate_node::{Input, PeerMessage};
-use quorate_storage::{Wal, WalError};
+use quorate_storage::WalError;
 use quorate_types::{GroupId, LogIndex, NodeId};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -52,82 +53,8 @@ impl LogJob {
     /// About how much it makes the log write.
     fn len_bytes(&self) -> usize {
         match self {
-            LogJob::Append { log, .. } => log.entries.iter().map(command_len_bytes).sum(),
+            LogJob::Append { log, .. } => commands_len_bytes(log),
             LogJob::Compact { .. } | LogJob::Stop => 0,
-        }
-    }
-}
-
-fn command_len_bytes(entry: &Entry) -> usize {
-    match &entry.payload {
-        Payload::Command(command) => command.len(),
-        Payload::NoOp | Payload::Configuration(_) => 0,
-    }
-}
-
-/// Where writes go.
-pub enum Log {
-    /// To disk.
-    Durable {
-        /// The files.
-        wal: Wal,
-        /// Bytes of commands appended since the start.
-        appended_len_bytes: u64,
-    },
-    /// Nowhere: an ephemeral node's memory is all it has.
-    Memory,
-}
-
-impl Log {
-    /// Appends without making durable.
-    ///
-    /// # Errors
-    /// [`WalError`]; the log takes no more writes.
-    pub fn append(&mut self, group: GroupId, write: &LogWrite) -> Result<(), WalError> {
-        match self {
-            Log::Durable { wal, appended_len_bytes } => {
-                *appended_len_bytes +=
-                    write.entries.iter().map(|entry| command_len_bytes(entry) as u64).sum::<u64>();
-                wal.append(group, write)
-            }
-            Log::Memory => Ok(()),
-        }
-    }
-
-    /// Makes durable what was appended. Returns the bytes appended since the start.
-    ///
-    /// # Errors
-    /// [`WalError`]; the log takes no more writes.
-    pub fn sync(&mut self) -> Result<u64, WalError> {
-        match self {
-            Log::Durable { wal, appended_len_bytes } => {
-                wal.sync()?;
-                Ok(*appended_len_bytes)
-            }
-            Log::Memory => Ok(0),
-        }
-    }
-
-    /// One step of housekeeping; false when nothing is left to do.
-    fn maintain(&mut self) -> Result<bool, WalError> {
-        match self {
-            Log::Durable { wal, .. } => wal.maintain(),
-            Log::Memory => Ok(false),
-        }
-    }
-
-    /// Ends the log in order.
-    fn close(self) -> Result<(), WalError> {
-        match self {
-            Log::Durable { wal, .. } => wal.close(),
-            Log::Memory => Ok(()),
-        }
-    }
-
-    fn compact(&mut self, group: GroupId, upto: LogIndex) -> Result<(), WalError> {
-        match self {
-            Log::Durable { wal, .. } => wal.compact(group, upto),
-            Log::Memory => Ok(()),
         }
     }
 }

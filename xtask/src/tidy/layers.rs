@@ -4,12 +4,13 @@ use super::Violation;
 use crate::tree::Tree;
 
 /// The crates by floor, from the ground up. A crate may use those on lower floors, never its neighbours.
-pub const FLOORS: [&[&str]; 7] = [
+pub const FLOORS: [&[&str]; 8] = [
     &["types", "proto", "check"],
     &["table", "consensus"],
     &["kv", "storage", "client"],
     &["node"],
-    &["driver"],
+    &["boot"],
+    &["driver", "sim"],
     &["server"],
     &["cli"],
 ];
@@ -97,12 +98,15 @@ mod tests {
     fn downward_edges_pass() {
         assert_eq!(objections("node", "quorate-kv.workspace = true\nquorate-types.workspace = true"), 0);
         assert_eq!(objections("server", "quorate-driver.workspace = true\ntokio.workspace = true"), 0);
+        assert_eq!(objections("driver", "quorate-boot.workspace = true\nquorate-node.workspace = true"), 0);
+        assert_eq!(objections("boot", "quorate-node.workspace = true\nquorate-storage.workspace = true"), 0);
         assert_eq!(objections("client", "quorate-proto.workspace = true\ntonic.workspace = true"), 0);
     }
 
     #[test]
     fn upward_sideward_and_unknown_edges_fail() {
         assert_eq!(objections("kv", "quorate-node.workspace = true"), 1);
+        assert_eq!(objections("node", "quorate-boot.workspace = true"), 1);
         assert_eq!(objections("table", "quorate-consensus.workspace = true"), 1);
         assert_eq!(objections("driver", "quorate-extra.workspace = true"), 1);
         assert_eq!(objections("extra", ""), 1);
