@@ -10,6 +10,9 @@
 mod checks;
 #[path = "faults/member.rs"]
 mod member;
+#[cfg(feature = "mistakes")]
+#[path = "faults/mistakes.rs"]
+mod mistakes;
 #[path = "faults/nemesis.rs"]
 mod nemesis;
 #[path = "faults/options.rs"]
@@ -17,7 +20,8 @@ mod options;
 #[path = "faults/world.rs"]
 mod world;
 
-use quorate_consensus::raft::Role;
+use quorate_consensus::raft::{MARKS, Role};
+use quorate_types::mark::take_reached;
 use world::{Counts, World};
 
 const FAULTY_MS: u64 = 3000;
@@ -101,6 +105,10 @@ fn groups_stay_safe_under_faults_and_make_progress_once_healed() {
     assert!(total.acknowledged > 20 * seeds && total.reads > 20 * seeds, "clients are served under faults");
     assert!(total.elections > 2 * seeds && total.crashes > seeds, "leaders change and members crash");
     assert!(total.snapshots > seeds / 10 && total.overloads > seeds / 10, "snapshots and bounds are met");
+    let reached = take_reached();
+    eprintln!("{reached:#?}");
+    let missed: Vec<_> = MARKS.iter().filter(|mark| !reached.contains_key(mark.0)).collect();
+    assert!(seeds < DEFAULT_SEEDS || missed.is_empty(), "never met: {missed:?}");
 }
 
 #[test]

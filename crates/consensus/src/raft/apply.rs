@@ -11,6 +11,7 @@
 use super::Raft;
 use super::input::Effect;
 use super::log::Budget;
+use super::marks;
 use quorate_types::LogIndex;
 use std::collections::VecDeque;
 
@@ -73,6 +74,12 @@ impl Raft {
             self.apply.in_flight.push_back((last, len_bytes));
             self.apply.in_flight_bytes += len_bytes;
             out.push(Effect::Apply { entries });
+            if last < self.commit {
+                marks::APPLY_BOUND_MET.reach();
+                if self.apply.in_flight_bytes >= self.config.max_unapplied_bytes {
+                    marks::UNAPPLIED_WINDOW_FULL.reach();
+                }
+            }
         }
     }
 
@@ -92,6 +99,13 @@ impl Raft {
             Budget { len_bytes: self.config.max_log_tail_bytes, entries: self.config.max_log_tail_entries };
         // What is applied but, after a crash, not known to be committed again must stay: it may be wrong in this very log.
         // What is not durable here must stay too: its write may be under way while the driver drops the log's front on disk.
-        self.log.compact(index.min(self.apply.applied).min(self.commit).min(self.disk.durable()), tail);
+        let allowed = index.min(self.apply.applied).min(self.commit).min(self.disk.durable());
+        self.log.compact(allowed, tail);
+        if allowed < index {
+            marks::COMPACTION_WAITED.reach();
+        }
+        if self.log.first_index() <= allowed {
+            marks::COMPACTION_KEPT_TAIL.reach();
+        }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Source: Raft §6, dissertation §4.2.1 (learners), §4.3 (joint consensus).
 
-use quorate_types::NodeId;
+use quorate_types::{Mistake, NodeId};
 
 /// The members of a group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -89,7 +89,7 @@ impl Configuration {
 
     /// Whether those voters for whom `holds` is true form a quorum. Never true of a group without voters.
     pub fn has_quorum(&self, holds: impl Fn(NodeId) -> bool) -> bool {
-        let majority = |ids: &[NodeId]| 2 * ids.iter().filter(|id| holds(**id)).count() > ids.len();
+        let majority = |ids: &[NodeId]| is_majority(ids.iter().filter(|id| holds(**id)).count(), ids.len());
         majority(&self.voters) && (self.outgoing.is_empty() || majority(&self.outgoing))
     }
 
@@ -103,10 +103,17 @@ impl Configuration {
     }
 }
 
+fn is_majority(count: usize, of: usize) -> bool {
+    if Mistake::QuorumOfHalf.is_planted() {
+        return count >= (of / 2).max(1);
+    }
+    2 * count > of
+}
+
 /// The largest value that a majority of `ids` has reached; `None` if there are no ids.
 fn agreed_by_majority<T: Copy + Ord>(ids: &[NodeId], value_of: &impl Fn(NodeId) -> T) -> Option<T> {
     let reached_by_majority =
-        |value: T| 2 * ids.iter().filter(|id| value_of(**id) >= value).count() > ids.len();
+        |value: T| is_majority(ids.iter().filter(|id| value_of(**id) >= value).count(), ids.len());
     ids.iter().map(|id| value_of(*id)).filter(|value| reached_by_majority(*value)).max()
 }
 

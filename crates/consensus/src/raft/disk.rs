@@ -11,7 +11,7 @@
 use super::input::{Effect, LogWrite, WriteId};
 use super::log::{Budget, Log};
 use super::message::{HardState, Message, SnapshotMeta};
-use quorate_types::{LogIndex, NodeId, Time};
+use quorate_types::{LogIndex, Mistake, NodeId, Time};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -137,9 +137,17 @@ impl Disk {
         }
     }
 
+    /// A term and vote alone are then no reason to write: they wait in memory for the next entries.
+    fn forgets_vote_by_mistake(&self) -> bool {
+        Mistake::VoteWithoutPersisting.is_planted()
+            && self.staged_from.is_none()
+            && self.staged_reset.is_none()
+            && self.staged_then.is_empty()
+    }
+
     /// Hands out what is staged.
     pub(super) fn flush(&mut self, now: Time, hard_state: HardState, log: &Log, out: &mut Vec<Effect>) {
-        if !self.has_staged() {
+        if !self.has_staged() || self.forgets_vote_by_mistake() {
             return;
         }
         let then = std::mem::take(&mut self.staged_then);

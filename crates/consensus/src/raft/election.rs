@@ -10,8 +10,9 @@
 
 use super::Raft;
 use super::input::{Effect, Role, WriteId};
+use super::marks;
 use super::message::{Body, Message};
-use quorate_types::{LogIndex, NodeId, Term, Time};
+use quorate_types::{LogIndex, Mistake, NodeId, Term, Time};
 use std::collections::BTreeSet;
 
 pub(super) struct Election {
@@ -53,6 +54,7 @@ impl Raft {
 
     fn is_up_to_date(&self, last_index: LogIndex, last_term: Term) -> bool {
         (last_term, last_index) >= (self.log.last_term(), self.log.last_index())
+            || Mistake::VoteForShorterLog.is_planted()
     }
 
     /// Whether this member may ask for votes.
@@ -76,6 +78,7 @@ impl Raft {
     /// Enters `term`, or stays in it, as a follower of nobody yet.
     pub(super) fn become_follower(&mut self, term: Term) {
         assert!(term >= self.hard_state.term, "terms never fall");
+        self.mark_end_of_leadership(term);
         self.step_down();
         if term > self.hard_state.term {
             self.enter_term(term, None);
@@ -103,6 +106,10 @@ impl Raft {
 
     /// `leader` leads the present term and was just heard.
     pub(super) fn follow(&mut self, leader: NodeId, out: &mut Vec<Effect>) {
+        if Mistake::AcceptStaleTerm.is_planted() && self.leader.is_some_and(|known| known != leader) {
+            // What a former leader says reaches the log, as far as the log's own checks let it.
+            return;
+        }
         assert!(
             self.leadership.is_none(),
             "one leader in a term: {leader} claims {} too",
@@ -121,12 +128,18 @@ impl Raft {
 
     /// Nobody was heard for an election timeout.
     pub(super) fn on_election_timeout(&mut self, out: &mut Vec<Effect>) {
+        if self.role == Role::Candidate {
+            marks::ELECTION_TIMED_OUT.reach();
+        }
         self.restart_election_timer();
         self.set_leader(None);
         self.election.votes.clear();
         if self.is_promotable() {
             self.campaign_for_pre_votes(out);
         } else {
+            if self.log.configuration().is_voter(self.config.id) && !self.is_installing() {
+                marks::SLOW_DISK_KEPT_FROM_ELECTION.reach();
+            }
             self.role = self.passive_role();
         }
     }
@@ -197,6 +210,11 @@ impl Raft {
             && !self.hears_leader()
             && self.is_up_to_date(last.0, last.1)
             && !self.disk.has_failed();
+        if self.hears_leader() {
+            marks::PRE_VOTE_REFUSED_FOR_LEADER.reach();
+        } else if !self.is_up_to_date(last.0, last.1) {
+            marks::PRE_VOTE_REFUSED_FOR_SHORTER_LOG.reach();
+        }
         self.send(from, Body::PreVoteReply { granted }, out);
     }
 
@@ -215,10 +233,16 @@ impl Raft {
     }
 
     pub(super) fn on_vote(&mut self, from: NodeId, last: (LogIndex, Term), out: &mut Vec<Effect>) {
-        let is_free = self.hard_state.vote.is_none_or(|vote| vote == from) && self.leader.is_none();
+        let is_free = self.hard_state.vote.is_none_or(|vote| vote == from || Mistake::VoteTwice.is_planted())
+            && self.leader.is_none();
         let is_voted = self.hard_state.vote == Some(from);
         let may_vote = is_free && self.is_up_to_date(last.0, last.1) && !self.disk.has_failed();
         if !may_vote && !is_voted {
+            if self.hard_state.vote.is_some() {
+                marks::VOTE_REFUSED_AS_GIVEN.reach();
+            } else if !self.is_up_to_date(last.0, last.1) {
+                marks::VOTE_REFUSED_FOR_SHORTER_LOG.reach();
+            }
             return self.send(from, Body::VoteReply { granted: false }, out);
         }
         if !is_voted {
@@ -227,7 +251,9 @@ impl Raft {
             self.restart_election_timer();
         }
         let message = Message { term: self.hard_state.term, body: Body::VoteReply { granted: true } };
-        if self.disk.has_staged() {
+        if Mistake::VoteWithoutPersisting.is_planted() {
+            out.push(Effect::Send { to: from, message });
+        } else if self.disk.has_staged() {
             self.disk.stage_then(from, message);
         } else if self.disk.has_hard_state() {
             out.push(Effect::Send { to: from, message });
@@ -240,6 +266,9 @@ impl Raft {
             self.election.votes.insert(from);
             // The candidate's own vote may still be on its way to the disk: a quorum without it is a quorum too.
             if self.has_votes() {
+                if self.election.own_vote.is_some() {
+                    marks::ELECTED_BEFORE_OWN_VOTE.reach();
+                }
                 self.become_leader(out);
             }
         }

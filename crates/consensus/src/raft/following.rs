@@ -10,8 +10,9 @@
 
 use super::Raft;
 use super::input::{Effect, WriteId};
+use super::marks;
 use super::message::{Body, Entry, Message};
-use quorate_types::{LogIndex, NodeId, Term};
+use quorate_types::{LogIndex, Mistake, NodeId, Term};
 
 #[derive(Default)]
 pub(super) struct Following {
@@ -53,9 +54,12 @@ impl Raft {
         let last = LogIndex(previous.0.0 + entries.len() as u64);
         if previous.0 < self.commit {
             // What is committed is equal on every member, so the comparison may start there.
+            marks::APPEND_BEHIND_COMMIT.reach();
             let known = (self.commit.0 - previous.0.0) as usize;
             entries.drain(..known.min(entries.len()));
-        } else if self.log.term_at(previous.0) != Some(previous.1) {
+        } else if self.log.term_at(previous.0) != Some(previous.1)
+            && !(Mistake::SkipPreviousTermCheck.is_planted() && previous.0 <= self.log.last_index())
+        {
             return self.reject_append(leader, previous, out);
         }
         self.take_entries(entries);
@@ -63,18 +67,30 @@ impl Raft {
         self.acknowledge(leader, out);
         // The disk starts before the machine.
         self.disk.flush(self.now, self.hard_state, &self.log, out);
+        if Mistake::CommitBeyondMatched.is_planted() {
+            self.following.verify(commit.min(self.log.last_index()));
+        }
         self.commit_to(commit.min(self.following.verified), out);
     }
 
     /// Appends what is not there yet, replacing what differs.
     fn take_entries(&mut self, entries: Vec<Entry>) {
-        let is_held = |entry: &Entry| self.log.term_at(entry.index) == Some(entry.term);
+        let is_held = |entry: &Entry| {
+            (self.log.term_at(entry.index) == Some(entry.term)
+                && !Mistake::TruncateWithoutConflict.is_planted())
+                || (entry.index <= self.log.last_index() && Mistake::KeepConflictingTail.is_planted())
+        };
         let held = entries.iter().take_while(|entry| is_held(entry)).count();
         let Some(first) = entries.get(held) else { return };
         let from = first.index;
         if from <= self.log.last_index() {
             assert!(from > self.commit, "entry {from} is committed and cannot conflict");
+            marks::CONFLICTING_TAIL_CUT.reach();
             self.log.truncate_from(from);
+            if Mistake::TruncateWithoutConflict.is_planted() {
+                // The core believes that its log was never longer.
+                self.following.reset(self.commit);
+            }
         }
         for entry in entries.into_iter().skip(held) {
             self.log.append(entry);
@@ -83,6 +99,7 @@ impl Raft {
     }
 
     fn reject_append(&mut self, leader: NodeId, previous: (LogIndex, Term), out: &mut Vec<Effect>) {
+        marks::APPEND_REJECTED.reach();
         let (index, term) = self.log.last_not_above(previous.0, previous.1);
         let hint_index = index.max(self.commit);
         let hint_term = self.log.term_at(hint_index).unwrap_or(term);
@@ -93,12 +110,15 @@ impl Raft {
     /// Tells the leader how far the logs are equal, once that is durable.
     pub(super) fn acknowledge(&mut self, leader: NodeId, out: &mut Vec<Effect>) {
         let body = Body::AppendAccepted { matched: self.following.verified };
-        if self.disk.has_staged() {
+        if Mistake::AcknowledgeBeforeSync.is_planted() {
+            self.send(leader, body, out);
+        } else if self.disk.has_staged() {
             let message = Message { term: self.hard_state.term, body };
             self.disk.stage_then(leader, message);
         } else if self.disk.is_idle() {
             self.send(leader, body, out);
         } else {
+            marks::ACKNOWLEDGEMENT_OWED.reach();
             self.following.owed_after = Some(self.disk.last_issued());
         }
     }
@@ -123,6 +143,11 @@ impl Raft {
         if round > 0 {
             self.send(leader, Body::HeartbeatReply { round }, out);
         }
+        let commit = if Mistake::CommitBeyondMatched.is_planted() {
+            commit.min(self.log.last_index())
+        } else {
+            commit
+        };
         // The leader cut `commit` to what this member acknowledged from disk in this very term, so the log is equal up to there.
         if commit <= self.log.last_index() {
             self.following.verify(commit);

@@ -18,6 +18,7 @@ mod election;
 mod following;
 mod input;
 mod log;
+mod marks;
 mod message;
 mod progress;
 mod proposal;
@@ -30,6 +31,7 @@ pub mod wire;
 pub use config::{Config, InvalidConfig, MAX_DRIFT_PPM};
 pub use configuration::Configuration;
 pub use input::{Effect, Input, LogWrite, Restored, Role, WriteId};
+pub use marks::ALL as MARKS;
 pub use message::{
     Body, Entry, ForwardId, HardState, Message, Payload, Proposal, ProposalId, ReadId, Rejection,
     SnapshotMeta,
@@ -42,7 +44,7 @@ use election::Election;
 use following::Following;
 use log::Log;
 use proposal::Forwards;
-use quorate_types::{LogIndex, NodeId, Rng, Term, Time};
+use quorate_types::{LogIndex, Mistake, NodeId, Rng, Term, Time};
 use read::Reads;
 use replication::Leadership;
 use snapshot::IncomingSnapshot;
@@ -89,7 +91,11 @@ impl Raft {
         let commit = restored.snapshot.index;
         let (log, needs_reset) = restore_log(restored.snapshot, restored.entries);
         let mut disk = Disk::new(log.last_index());
+        if restored.applied > log.last_index() {
+            marks::MACHINE_AHEAD_OF_LOG.reach();
+        }
         if needs_reset {
+            marks::LOG_RESET_AT_START.reach();
             disk.stage_reset(log.snapshot().clone());
         }
         let mut following = Following::default();
@@ -147,7 +153,8 @@ impl Raft {
         }
         self.disk.flush(self.now, self.hard_state, &self.log, out);
         self.announce(out);
-        assert!(self.hard_state.term >= term && self.commit >= commit, "term and commit index never fall");
+        let keeps_commit = self.commit >= commit || Mistake::SnapshotOverNewer.is_planted();
+        assert!(self.hard_state.term >= term && keeps_commit, "term and commit index never fall");
         assert_eq!(self.leadership.is_some(), self.role == Role::Leader, "only a leader has a leadership");
     }
 
@@ -191,11 +198,13 @@ impl Raft {
             Body::PreVote { last_index, last_term } => {
                 return self.on_pre_vote(from, term, (last_index, last_term), out);
             }
-            Body::Vote { transfer, .. } if self.ignores_vote(term, transfer) => return,
+            Body::Vote { transfer, .. } if self.ignores_vote(term, transfer) => {
+                return marks::VOTE_IGNORED_FOR_LEADER.reach();
+            }
             _ if from == self.config.id => return,
             _ => {}
         }
-        if term < self.hard_state.term {
+        if term < self.hard_state.term && !Mistake::AcceptStaleTerm.is_planted() {
             return self.on_stale_message(from, &body, out);
         }
         if term > self.hard_state.term {

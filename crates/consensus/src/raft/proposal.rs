@@ -12,8 +12,9 @@
 use super::Raft;
 use super::input::Effect;
 use super::log::ENTRY_OVERHEAD_BYTES;
+use super::marks;
 use super::message::{Body, ForwardId, Payload, Proposal, ProposalId, Rejection};
-use quorate_types::{NodeId, Rng};
+use quorate_types::{Mistake, NodeId, Rng};
 use std::collections::VecDeque;
 
 /// How far attempts may overtake one another; one that is later than that is dropped, its outcome unknown.
@@ -124,6 +125,7 @@ impl Raft {
     ) -> Option<(Vec<ProposalId>, Rejection)> {
         let leadership = self.leadership.as_ref().expect("only a leader takes proposals");
         if leadership.transfer.is_some() {
+            marks::PROPOSALS_DURING_TRANSFER.reach();
             return Some((ids(&proposals), Rejection::Transferring));
         }
         let mut total = leadership.uncommitted_bytes;
@@ -137,7 +139,11 @@ impl Raft {
             let commands = proposals.into_iter().map(|proposal| Payload::Command(proposal.command));
             self.append_as_leader(commands, out);
         }
-        (!refused.is_empty()).then(|| (ids(&refused), Rejection::Overloaded))
+        if refused.is_empty() {
+            return None;
+        }
+        marks::PROPOSALS_OVERLOADED.reach();
+        Some((ids(&refused), Rejection::Overloaded))
     }
 
     /// A member handed over proposals, in this member's present term.
@@ -150,13 +156,18 @@ impl Raft {
     ) {
         let refusal = match &mut self.leadership {
             Some(leadership) => {
-                if !leadership.forwards.entry(from).or_default().insert(forward) {
+                let is_new = leadership.forwards.entry(from).or_default().insert(forward);
+                if !is_new && !Mistake::TakeForwardTwice.is_planted() {
+                    marks::FORWARD_REPEATED.reach();
                     return;
                 }
                 self.take_proposals(proposals, out)
             }
             // It may have led in this term, before it restarted, and taken this very attempt: then nothing can be said.
-            None if self.hard_state.vote == Some(self.config.id) => None,
+            None if self.hard_state.vote == Some(self.config.id) => {
+                marks::FORWARD_UNKNOWN.reach();
+                None
+            }
             None => Some((ids(&proposals), Rejection::NotLeader { leader: self.leader })),
         };
         if let Some((ids, reason)) = refusal {
@@ -172,6 +183,7 @@ impl Raft {
         out: &mut Vec<Effect>,
     ) {
         if self.forwards.heeds_rejection(forward) {
+            marks::FORWARD_REJECTED.reach();
             out.push(Effect::Rejected { ids, reason });
         }
     }

@@ -11,9 +11,10 @@
 
 use super::Raft;
 use super::input::Effect;
+use super::marks;
 use super::message::{Body, ReadId, Rejection};
 use super::progress::Progress;
-use quorate_types::{LogIndex, NodeId, Rng, Time};
+use quorate_types::{LogIndex, Mistake, NodeId, Rng, Time};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(super) struct LeaderReads {
     sent_at: VecDeque<Time>,
     /// Whether leadership may be handed over at any moment, so that no lease can be trusted.
     leases_are_void: bool,
+    /// Whether a read was served by a lease already, so that the mark for it costs each leadership once.
+    served_by_lease: bool,
 }
 
 impl LeaderReads {
@@ -59,6 +62,7 @@ impl LeaderReads {
             newest: 0,
             sent_at: VecDeque::new(),
             leases_are_void: false,
+            served_by_lease: false,
         }
     }
 
@@ -110,6 +114,9 @@ impl Reads {
 
     /// The leadership is over: its local reads wait for the next leader, other members ask again by themselves.
     pub(super) fn take_back(&mut self, reads: LeaderReads) {
+        if reads.len() > 0 {
+            marks::READ_TAKEN_BACK.reach();
+        }
         let waiters = reads.rounds.into_iter().flat_map(|round| round.waiters).chain(reads.held);
         self.queued.extend(waiters.filter_map(|waiter| match waiter {
             Waiter::Local(id) => Some(id),
@@ -142,6 +149,7 @@ impl Raft {
         let refusal = if self.disk.has_failed() {
             Some(Rejection::DiskFailed)
         } else if self.reads_are_full() {
+            marks::READ_OVERLOADED.reach();
             Some(Rejection::Overloaded)
         } else if self.is_leaderless_too_long() {
             Some(Rejection::NotLeader { leader: None })
@@ -167,18 +175,33 @@ impl Raft {
 
     fn lead_read(&mut self, waiter: Waiter, out: &mut Vec<Effect>) {
         if self.has_read_lease() {
+            self.mark_first_lease_read();
             return self.confirm_read(waiter, self.commit, out);
         }
         let leadership = self.leadership.as_mut().expect("only a leader confirms reads");
+        if Mistake::ReadWithoutRound.is_planted() && leadership.knows_commit(self.commit) {
+            return self.confirm_read(waiter, self.commit, out);
+        }
+        if !leadership.knows_commit(self.commit) {
+            marks::READ_BEFORE_FIRST_COMMIT.reach();
+        }
         leadership.reads.held.push(waiter);
         self.start_read_round_if_needed(out);
+    }
+
+    fn mark_first_lease_read(&mut self) {
+        if let Some(leadership) = &mut self.leadership
+            && !std::mem::replace(&mut leadership.reads.served_by_lease, true)
+        {
+            marks::LEASE_SERVED.reach();
+        }
     }
 
     /// Starts a round for the reads that wait, unless one is under way or the commit index may be behind.
     pub(super) fn start_read_round_if_needed(&mut self, out: &mut Vec<Effect>) {
         let Some(leadership) = &self.leadership else { return };
         let reads = &leadership.reads;
-        if self.commit >= leadership.no_op && reads.rounds.is_empty() && !reads.held.is_empty() {
+        if leadership.knows_commit(self.commit) && reads.rounds.is_empty() && !reads.held.is_empty() {
             self.start_round(out);
         }
     }
@@ -187,6 +210,7 @@ impl Raft {
     pub(super) fn start_round(&mut self, out: &mut Vec<Effect>) {
         let (commit, now) = (self.commit, self.now);
         let Some(leadership) = &mut self.leadership else { return };
+        let knows_commit = leadership.knows_commit(commit);
         let reads = &mut leadership.reads;
         reads.newest += 1;
         if reads.sent_at.len() == MAX_REMEMBERED_ROUNDS {
@@ -194,13 +218,16 @@ impl Raft {
         }
         reads.sent_at.push_back(now);
         let round = reads.newest;
-        if commit >= leadership.no_op && !reads.held.is_empty() {
+        if knows_commit && !reads.held.is_empty() {
             let waiters = std::mem::take(&mut reads.held);
             reads.rounds.push_back(ReadRound { round, index: commit, waiters });
         }
         let term = self.hard_state.term;
         for (to, progress) in &mut leadership.progress {
-            let known = commit.min(progress.matched());
+            let mut known = commit.min(progress.matched());
+            if Mistake::CommitBeyondMatched.is_planted() {
+                known = commit;
+            }
             progress.commit_sent = progress.commit_sent.max(known);
             let body = Body::Heartbeat { commit: known, round };
             out.push(Effect::Send { to: *to, message: super::Message { term, body } });
@@ -237,6 +264,9 @@ impl Raft {
         let done = rounds.iter().take_while(|round| round.round <= confirmed).count();
         let done: Vec<ReadRound> = rounds.drain(..done).collect();
         for round in done {
+            if round.round < confirmed {
+                marks::READ_CONFIRMED_LATER.reach();
+            }
             for waiter in round.waiters {
                 self.confirm_read(waiter, round.index, out);
             }
@@ -248,7 +278,9 @@ impl Raft {
     fn confirm_read(&mut self, waiter: Waiter, index: LogIndex, out: &mut Vec<Effect>) {
         match waiter {
             Waiter::Remote(to, id) => self.send(to, Body::ReadIndexReply { id, index: Some(index) }, out),
-            Waiter::Local(id) if index <= self.apply.applied() => out.push(Effect::ReadReady { id, index }),
+            Waiter::Local(id) if index <= self.apply.applied() || Mistake::ReadBeforeApplied.is_planted() => {
+                out.push(Effect::ReadReady { id, index });
+            }
             Waiter::Local(id) => {
                 self.reads.confirmed.insert((index, id));
             }
@@ -261,7 +293,11 @@ impl Raft {
         let (Some(drift_ppm), Some(leadership)) = (self.config.lease_reads, &self.leadership) else {
             return false;
         };
-        if leadership.reads.leases_are_void || self.commit < leadership.no_op {
+        if !leadership.knows_commit(self.commit) {
+            return false;
+        }
+        if leadership.reads.leases_are_void {
+            marks::LEASE_VOID.reach();
             return false;
         }
         let (own, now) = (self.config.id, self.now);
@@ -275,8 +311,16 @@ impl Raft {
         let Some(start) = self.log.configuration().agreed(confirmed_at) else { return false };
         // One clock may run fast while the other runs slow.
         let trusted_ppm = 1_000_000 - 2 * u64::from(drift_ppm);
-        let term_nanos = self.config.election_timeout_min.as_nanos() * u128::from(trusted_ppm) / 1_000_000;
-        start > Time(0) && now < start + Duration::from_nanos(term_nanos as u64)
+        let mut term_nanos =
+            self.config.election_timeout_min.as_nanos() * u128::from(trusted_ppm) / 1_000_000;
+        if Mistake::LeaseTooLong.is_planted() {
+            term_nanos = 2 * self.config.election_timeout_max.as_nanos();
+        }
+        if start > Time(0) && now >= start + Duration::from_nanos(term_nanos as u64) {
+            marks::LEASE_ENDED.reach();
+            return false;
+        }
+        start > Time(0)
     }
 
     /// Asks the leader for an index for the reads that wait, as far as the bound on batches allows.
@@ -301,6 +345,7 @@ impl Raft {
             batch.id
         });
         for id in unanswered.collect::<Vec<_>>() {
+            marks::READ_ASKED_OF_NEXT_LEADER.reach();
             self.send(leader, Body::ReadIndex { id }, out);
         }
         self.ask_for_reads(out);
@@ -357,12 +402,16 @@ impl Raft {
             batch.id
         });
         for id in overdue.collect::<Vec<_>>() {
+            marks::READ_ASKED_AGAIN.reach();
             self.send(leader, Body::ReadIndex { id }, out);
         }
     }
 
     fn reject_unconfirmed_reads(&mut self, reason: Rejection, out: &mut Vec<Effect>) {
         let ids = self.reads.drain_unconfirmed();
+        if !ids.is_empty() && matches!(reason, Rejection::NotLeader { .. }) {
+            marks::READ_REJECTED_WITHOUT_LEADER.reach();
+        }
         out.extend(ids.into_iter().map(|id| Effect::ReadRejected { id, reason }));
     }
 

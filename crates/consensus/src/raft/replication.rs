@@ -12,12 +12,13 @@
 use super::Raft;
 use super::input::{Effect, Role};
 use super::log::Budget;
+use super::marks;
 use super::message::{Body, Entry, Payload};
 use super::progress::{Progress, ProgressState};
 use super::proposal::SeenForwards;
 use super::read::LeaderReads;
 use super::transfer::Transfer;
-use quorate_types::{LogIndex, NodeId, Term, Time};
+use quorate_types::{LogIndex, Mistake, NodeId, Term, Time};
 use std::collections::BTreeMap;
 
 /// What exists only while this member leads.
@@ -33,6 +34,13 @@ pub(super) struct Leadership {
     /// Whether the disk's stall was answered by a transfer already.
     pub(super) stall_was_handled: bool,
     pub(super) forwards: BTreeMap<NodeId, SeenForwards>,
+}
+
+impl Leadership {
+    /// Whether the commit index `commit` is no longer behind that of earlier leaders: an entry of this leadership is committed.
+    pub(super) fn knows_commit(&self, commit: LogIndex) -> bool {
+        commit >= self.no_op || Mistake::ReadWithoutTermCheck.is_planted()
+    }
 }
 
 impl Raft {
@@ -110,6 +118,7 @@ impl Raft {
                 progress.become_replicate();
             } else if progress.has_outgrown_snapshot() {
                 // It took so long that the log after it is gone: a newer one is needed.
+                marks::SNAPSHOT_OUTRUN.reach();
                 progress.become_snapshot(now);
                 out.push(Effect::ReadSnapshot { to: from, index: None, sequence: 0 });
             }
@@ -131,9 +140,12 @@ impl Raft {
         let (found, _) = self.log.last_not_above(hint.0, hint.1);
         // Where the hint lies before the compaction point, so does what is needed.
         let next = found.min(hint.0).next().min(rejected);
+        if next < rejected && self.log.term_at(next.previous()) != self.log.term_at(next) {
+            marks::HINT_SKIPPED_TERM.reach();
+        }
         let Some(progress) = self.progress_mut(from) else { return };
         progress.heard_at = now;
-        if progress.heeds_rejection(rejected) {
+        if progress.heeds_rejection(rejected) && !Mistake::IgnoreRejectionHint.is_planted() {
             progress.become_probe(next);
             self.replicate_to(from, out);
         }
@@ -152,10 +164,19 @@ impl Raft {
         };
         let Some(agreed) = self.log.configuration().agreed(matched) else { return };
         // An entry of an older term may be on a quorum and yet be replaced: only own entries count (Raft §5.4.2).
-        if agreed <= self.commit || self.log.term_at(agreed) != Some(self.hard_state.term) {
+        let is_own = self.log.term_at(agreed) == Some(self.hard_state.term)
+            || Mistake::CommitOldTermByCounting.is_planted();
+        if agreed <= self.commit {
             return;
         }
-        let had_read_index = self.commit >= leadership.no_op;
+        if !is_own {
+            marks::OLD_TERM_HELD_BACK.reach();
+            return;
+        }
+        if self.log.term_at(self.commit.next()) != Some(self.hard_state.term) {
+            marks::OLD_TERM_COMMITTED.reach();
+        }
+        let had_read_index = leadership.knows_commit(self.commit);
         self.commit_to(agreed, out);
         self.replicate_to_all(out);
         self.notify_commit(out);
@@ -194,6 +215,7 @@ impl Raft {
         }
         leadership.heartbeat_due = self.now + self.config.heartbeat_interval;
         if !self.hears_quorum() {
+            marks::QUORUM_LOST.reach();
             let term = self.hard_state.term;
             return self.become_follower(term);
         }
@@ -249,9 +271,11 @@ impl Raft {
             return;
         }
         if leadership.stall_was_handled {
+            marks::SLOW_DISK_STEPPED_DOWN.reach();
             let term = self.hard_state.term;
             self.become_follower(term);
         } else {
+            marks::SLOW_DISK_HANDED_OVER.reach();
             leadership.stall_was_handled = true;
             self.on_transfer_leadership(successor, out);
         }
@@ -266,6 +290,9 @@ impl Raft {
 
     pub(super) fn on_disk_failed(&mut self, out: &mut Vec<Effect>) {
         self.disk.on_failed();
+        if self.role == Role::Leader {
+            marks::FAILED_DISK_STEPPED_DOWN.reach();
+        }
         if self.role == Role::Leader
             && let Some(successor) = self.best_successor()
         {
@@ -312,6 +339,9 @@ impl Sender<'_> {
             progress.commit_sent = progress.commit_sent.max(at.1.min(last));
             let body = Body::Append { previous_index, previous_term, entries, commit: at.1 };
             out.push(Effect::Send { to, message: super::Message { term: at.0, body } });
+            if last < self.log.last_index() && !is_probe && !progress.may_send(self.config) {
+                marks::INFLIGHT_WINDOW_FULL.reach();
+            }
         }
     }
 
@@ -327,6 +357,7 @@ impl Sender<'_> {
         let Some(previous_term) = self.log.term_at(previous_index) else {
             return self.start_snapshot(to, progress, out);
         };
+        marks::SILENT_FOLLOWER_ASKED.reach();
         progress.waiting_since = self.now;
         let body = Body::Append { previous_index, previous_term, entries: Vec::new(), commit: at.1 };
         out.push(Effect::Send { to, message: super::Message { term: at.0, body } });

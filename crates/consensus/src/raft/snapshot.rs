@@ -11,10 +11,11 @@
 
 use super::Raft;
 use super::input::Effect;
+use super::marks;
 use super::message::{Body, SnapshotMeta};
 use super::progress::{Progress, ProgressState};
 use super::replication::Sender;
-use quorate_types::{Bytes, LogIndex, NodeId, Term};
+use quorate_types::{Bytes, LogIndex, Mistake, NodeId, Term};
 
 /// What [`Body::SnapshotProgress`] says once all is installed.
 const INSTALLED: u64 = u64::MAX;
@@ -34,6 +35,7 @@ pub(super) struct IncomingSnapshot {
 
 impl Sender<'_> {
     pub(super) fn start_snapshot(&mut self, to: NodeId, progress: &mut Progress, out: &mut Vec<Effect>) {
+        marks::SNAPSHOT_STARTED.reach();
         progress.become_snapshot(self.now);
         out.push(Effect::ReadSnapshot { to, index: None, sequence: 0 });
     }
@@ -52,6 +54,7 @@ impl Sender<'_> {
         let snapshot = progress.snapshot.as_ref().expect("a snapshot is on its way in this state");
         match (&snapshot.meta, &snapshot.piece) {
             (Some(meta), Some((data, last))) => {
+                marks::SNAPSHOT_PIECE_REPEATED.reach();
                 let (meta, sequence) = (meta.clone(), snapshot.sequence);
                 let body = Body::SnapshotChunk { meta, sequence, data: data.clone(), last: *last };
                 out.push(Effect::Send { to, message: super::Message { term, body } });
@@ -82,6 +85,7 @@ impl Raft {
             return;
         }
         if meta.index.next() < first {
+            marks::SNAPSHOT_OUTRUN.reach();
             // The log after this snapshot is gone already: it would not help. A newer one is asked for by the timer.
             return progress.become_snapshot(now);
         }
@@ -98,6 +102,7 @@ impl Raft {
         if let Some(progress) = self.progress_mut(to)
             && progress.state() == ProgressState::Snapshot
         {
+            marks::SNAPSHOT_LOST.reach();
             progress.become_snapshot(now);
         }
     }
@@ -141,11 +146,13 @@ impl Raft {
         if self.disk.has_failed() || self.is_installing() {
             return;
         }
-        if meta.index <= self.commit {
+        if meta.index <= self.commit && !Mistake::SnapshotOverNewer.is_planted() {
+            marks::SNAPSHOT_REFUSED.reach();
             self.incoming = None;
             return self.acknowledge(leader, out);
         }
         if meta.index <= self.apply.emitted() {
+            marks::SNAPSHOT_FOR_LOG_ONLY.reach();
             // The machine is ahead of its log since a crash: only the log needs the snapshot.
             self.incoming = None;
             return self.install(meta, out);
@@ -166,6 +173,7 @@ impl Raft {
         };
         if sequence != incoming.next {
             let next = incoming.next;
+            marks::SNAPSHOT_PIECE_MISSED.reach();
             return self.send(leader, Body::SnapshotProgress { index: meta.index, next }, out);
         }
         if !incoming.is_storing {
@@ -196,9 +204,12 @@ impl Raft {
     fn install(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) {
         let index = meta.index;
         // A heartbeat may have moved the commit index past the snapshot meanwhile.
-        if index <= self.commit || self.log.term_at(index) == Some(meta.term) {
+        let is_held = index <= self.commit || self.log.term_at(index) == Some(meta.term);
+        if is_held && !Mistake::SnapshotOverNewer.is_planted() {
+            marks::SNAPSHOT_KEPT_LOG.reach();
             self.following.verify(index);
         } else {
+            marks::SNAPSHOT_INSTALLED.reach();
             self.log.reset(meta.clone());
             self.disk.stage_reset(meta);
             self.commit = index;

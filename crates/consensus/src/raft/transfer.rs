@@ -10,8 +10,9 @@
 
 use super::Raft;
 use super::input::{Effect, Role};
+use super::marks;
 use super::message::Body;
-use quorate_types::{NodeId, Time};
+use quorate_types::{NodeId, Term, Time};
 
 /// A transfer under way.
 pub(super) struct Transfer {
@@ -57,10 +58,22 @@ impl Raft {
         let Some(leadership) = &mut self.leadership else { return };
         let Some(transfer) = &leadership.transfer else { return };
         if now >= transfer.deadline {
+            marks::TRANSFER_GIVEN_UP.reach();
             leadership.transfer = None;
         } else {
             let to = transfer.to;
             self.continue_transfer(to, out);
+        }
+    }
+
+    /// This member is about to follow in `term`.
+    pub(super) fn mark_end_of_leadership(&self, term: Term) {
+        let Some(leadership) = self.leadership.as_ref().filter(|_| term > self.hard_state.term) else {
+            return;
+        };
+        marks::HIGHER_TERM_SEEN_BY_LEADER.reach();
+        if leadership.transfer.as_ref().is_some_and(|transfer| transfer.told_at.is_some()) {
+            marks::TRANSFER_FINISHED.reach();
         }
     }
 
