@@ -8,11 +8,13 @@
 //! **Invariant:** the index holds exactly the leases of the `leases` table, each under its expiry.
 
 use crate::kv::Kv;
+use crate::marks;
 use crate::request::{Outcome, Refusal};
 use crate::row::{self, Lease, Stored};
 use crate::state::ReadError;
 use imbl::OrdMap;
 use quorate_table::{Direction, Read, TableError};
+use quorate_types::mistake::Mistake;
 use quorate_types::{Bytes, LeaseId};
 use std::ops::Bound;
 
@@ -103,10 +105,12 @@ impl Kv {
             return Ok(Outcome::Done);
         }
         for (id, renewal) in leases {
-            if let Some(lease) = self.lease(*id)?
-                && lease.renewal == *renewal
-            {
+            let Some(lease) = self.lease(*id)? else { continue };
+            if lease.renewal == *renewal || Mistake::LeaseExpiryUnfenced.is_planted() {
+                marks::LEASE_EXPIRED.reach();
                 self.end_lease(*id, lease)?;
+            } else {
+                marks::EXPIRY_CAME_TOO_LATE.reach();
             }
         }
         Ok(Outcome::Done)

@@ -24,8 +24,12 @@ mod history;
 mod key_range;
 mod kv;
 mod lease;
+mod marks;
 mod meta;
 mod past;
+#[cfg(test)]
+#[cfg(feature = "mistakes")]
+mod planted;
 mod range;
 mod request;
 mod row;
@@ -40,6 +44,7 @@ mod write;
 
 pub use event::{Event, EventKind, History, HistoryError};
 pub use kv::{Applied, Committed, Kv, KvOptions, OpenError};
+pub use marks::MARKS;
 pub use request::{
     Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, KeyValue, LeaseStatus,
     Operation, OperationResponse, Outcome, PutRequest, RangeRequest, RangeResponse, Refusal, SortOrder,

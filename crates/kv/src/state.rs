@@ -1,6 +1,7 @@
 //! One consistent state of the store, for reading: a published view, or a machine in the middle of an entry.
 
 use crate::count_tree::CountTree;
+use crate::marks;
 use crate::request::{KeyRange, KeyValue, Refusal};
 use crate::row::{self, Stored};
 use crate::{count, past};
@@ -78,7 +79,10 @@ impl<'a> State<'a> {
             _ if revision > self.revision.0 => Err(Refusal::FutureRevision),
             0 => Ok(At::Now),
             _ if revision < 0 && !in_txn => Ok(At::Now),
-            _ if revision < floor => Err(Refusal::Compacted { at: self.compacted }),
+            _ if revision < floor => {
+                marks::READ_COMPACTED.reach();
+                Err(Refusal::Compacted { at: self.compacted })
+            }
             _ if revision < 0 || revision == self.revision.0 => Ok(At::Now),
             _ => Ok(At::Past(Revision(revision))),
         }

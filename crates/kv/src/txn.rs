@@ -6,6 +6,7 @@
 
 use crate::apply::check_put;
 use crate::kv::Kv;
+use crate::marks;
 use crate::request::{
     DeleteRequest, Operation, OperationResponse, PutRequest, RangeRequest, TxnRequest, TxnResponse,
 };
@@ -30,6 +31,9 @@ enum Step<'a> {
 /// Decides all conditions of `request` on `state`.
 fn decide<'a>(state: &State<'_>, request: &'a TxnRequest) -> Result<Path<'a>, TableError> {
     let succeeded = compare::all_hold(state, &request.compare)?;
+    if !succeeded {
+        marks::TXN_ELSE.reach();
+    }
     let branch = if succeeded { &request.success } else { &request.failure };
     let mut steps = Vec::with_capacity(branch.len());
     for operation in branch {

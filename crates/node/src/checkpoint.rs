@@ -4,6 +4,7 @@
 //! **Idea:** every replica notes its state hash at the same log positions; the leader sends its own, and who finds another hash at the same
 //! position stops serving. **Invariant:** two replicas that applied the same log up to a position have the same hash there.
 
+use crate::marks;
 use quorate_types::{LogIndex, StateHash};
 use std::collections::BTreeMap;
 
@@ -56,6 +57,7 @@ impl Checkpoints {
         match (self.ours.get(&index), self.theirs.get(&index)) {
             (Some(ours), Some(theirs)) if ours != theirs => Err(Diverged { index }),
             (Some(_), Some(_)) => {
+                marks::CHECKPOINT_EQUAL.reach();
                 self.agreed = self.agreed.max(index);
                 Ok(())
             }

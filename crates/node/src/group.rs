@@ -3,11 +3,13 @@
 use crate::checkpoint::Checkpoints;
 use crate::envelope::{Envelope, UNANSWERED, stamp};
 use crate::input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, WriteRequest};
+use crate::marks;
 use crate::peer::PeerMessage;
 use crate::pending::Pending;
 use crate::reads::Reads;
 use quorate_consensus::raft::{self, Proposal, ProposalId, Raft, Rejection, Role};
 use quorate_kv::{Command, Stamped};
+use quorate_types::mistake::Mistake;
 use quorate_types::{GroupId, LogIndex, NodeId, Term, Time};
 use std::time::Duration;
 
@@ -117,6 +119,12 @@ impl Group {
         [self.raft.next_deadline(), self.retry_at, self.sweep_at].into_iter().flatten().min()
     }
 
+    /// Its Raft core, for an observer.
+    #[must_use]
+    pub fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
     /// Checks what must always hold. Costs O(log), for tests and the simulator.
     pub fn check_invariants(&self) {
         self.raft.check_invariants();
@@ -176,8 +184,10 @@ impl Group {
             if this.diverged {
                 Some(RequestFailure::Corrupt)
             } else if this.disk_failed {
+                marks::REFUSED_DISK_FAILED.reach();
                 Some(RequestFailure::DiskFailed)
             } else if require_leader && this.raft.leader().is_none() {
+                marks::REFUSED_NO_LEADER.reach();
                 Some(RequestFailure::NoLeader)
             } else {
                 None
@@ -190,6 +200,7 @@ impl Group {
             }
             let command = self.envelope(0, sequence, command);
             if !self.pending.insert(sequence, command, deadline) {
+                marks::REFUSED_OVERLOADED.reach();
                 out.push(Effect::Fail { sequence, failure: RequestFailure::Overloaded });
             }
         }
@@ -214,11 +225,14 @@ impl Group {
         leads.then(|| now.0.saturating_add_signed(offset_ns))
     }
 
-    /// Gives commands that enter this leader's log by way of a follower the time.
+    /// Gives commands that enter this leader's log by way of a follower the time, or none while it is not known: whatever they carried is of
+    /// another leadership.
     fn stamp_forwarded(&self, now: Time, message: &mut raft::Message) {
         if let raft::Body::Forward { proposals, .. } = &mut message.body
-            && let Some(time_ns) = self.cluster_time_ns(now)
+            && self.raft.role() == Role::Leader
+            && !(Mistake::StaleTime.is_planted() && self.cluster_time_ns(now).is_none())
         {
+            let time_ns = self.cluster_time_ns(now).unwrap_or(0);
             for proposal in proposals {
                 proposal.command = stamp(std::mem::take(&mut proposal.command), time_ns);
             }
@@ -259,6 +273,9 @@ impl Group {
         }
         self.scratch = effects;
         if leader_changed {
+            if Mistake::RetryUnproved.is_planted() {
+                self.pending.unsend_before(self.raft.term());
+            }
             self.submit(now, out);
         }
     }
@@ -297,10 +314,12 @@ impl Group {
     fn on_read_rejected(&mut self, now: Time, id: raft::ReadId, reason: Rejection, out: &mut Vec<Effect>) {
         match reason {
             Rejection::NotLeader { .. } | Rejection::Transferring | Rejection::DiskFailed => {
+                marks::READ_ASKED_AGAIN.reach();
                 self.reads.wait_again(id);
                 self.retry_at = Some(now + RETRY_INTERVAL);
             }
             Rejection::Overloaded => {
+                marks::REFUSED_OVERLOADED.reach();
                 for sequence in self.reads.finish(id) {
                     out.push(Effect::Fail { sequence, failure: RequestFailure::Overloaded });
                 }
@@ -312,11 +331,13 @@ impl Group {
         for id in ids.iter().filter(|id| id.origin == self.me && id.sequence != UNANSWERED) {
             match reason {
                 Rejection::Overloaded => {
+                    marks::REFUSED_OVERLOADED.reach();
                     if self.pending.remove(id.sequence) {
                         out.push(Effect::Fail { sequence: id.sequence, failure: RequestFailure::Overloaded });
                     }
                 }
                 Rejection::NotLeader { .. } | Rejection::Transferring | Rejection::DiskFailed => {
+                    marks::REJECTED_AND_RETRIED.reach();
                     self.pending.unsend(id.sequence);
                     self.retry_at = Some(now + RETRY_INTERVAL);
                 }
@@ -340,6 +361,9 @@ impl Group {
             self.pending.unsend_before(term);
         }
         self.raft_step(now, raft::Input::Applied { index }, out);
+        if Mistake::CompactBeforeDurable.is_planted() {
+            self.on_durable(now, index, out);
+        }
         if self.pending.has_unsent() && self.retry_at.is_none() {
             self.submit(now, out);
         }
@@ -383,10 +407,22 @@ impl Group {
         let applied = self.raft.applied();
         self.raft_step(now, raft::Input::SnapshotStored { index, sequence }, out);
         if self.raft.applied() > applied {
-            let lost = self.pending.give_up_sent().into_iter();
-            out.extend(lost.map(|sequence| Effect::Fail { sequence, failure: RequestFailure::TimedOut }));
+            if Mistake::SnapshotProvesLoss.is_planted() {
+                self.pending.unsend_before(Term(u64::MAX));
+                self.submit(now, out);
+            } else {
+                self.give_up_sent(out);
+            }
         }
         self.note_log_start(out);
+    }
+
+    /// Ends the requests whose outcomes can not be learned any more.
+    fn give_up_sent(&mut self, out: &mut Vec<Effect>) {
+        for sequence in self.pending.give_up_sent() {
+            marks::GIVEN_UP_FOR_SNAPSHOT.reach();
+            out.push(Effect::Fail { sequence, failure: RequestFailure::TimedOut });
+        }
     }
 
     /// Tells the log when its start has moved.
@@ -417,7 +453,14 @@ impl Group {
         let unsent =
             if self.disk_failed { RequestFailure::DiskFailed } else { RequestFailure::TimedOutUnsent };
         for expired in self.pending.expire(now) {
-            let failure = if expired.may_be_done { RequestFailure::TimedOut } else { unsent };
+            let (failure, mark) = if expired.may_be_done {
+                (RequestFailure::TimedOut, marks::EXPIRED_MAYBE_DONE)
+            } else {
+                (unsent, marks::EXPIRED_UNSENT)
+            };
+            if !self.disk_failed {
+                mark.reach();
+            }
             out.push(Effect::Fail { sequence: expired.sequence, failure });
         }
         let reads = self.reads.expire(now).into_iter();

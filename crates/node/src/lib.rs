@@ -14,10 +14,14 @@ pub mod envelope;
 mod group;
 mod input;
 mod machine;
+mod marks;
 mod node;
 mod peer;
 mod pending;
 pub mod plan;
+#[cfg(test)]
+#[cfg(feature = "mistakes")]
+mod planted;
 mod reads;
 mod restore;
 mod snapshot;
@@ -26,6 +30,7 @@ pub use checkpoint::CHECKPOINT_INTERVAL;
 pub use group::{Group, GroupStatus};
 pub use input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, WriteRequest};
 pub use machine::{Answer, Machine, MachineEffect, MachineFailure, MachineInput};
+pub use marks::MARKS;
 pub use node::Node;
 pub use peer::{Lane, PeerMessage};
 pub use restore::{RecoveredLog, TablesBehindLog, restore};

@@ -11,6 +11,7 @@
 use crate::checkpoint::CHECKPOINT_INTERVAL;
 use crate::envelope::{Envelope, UNANSWERED};
 use crate::input::SnapshotPiece;
+use crate::marks;
 use quorate_consensus::raft::{Entry, Payload, wire};
 use quorate_kv::watch::{HubInput, StreamId, WatchHub, WatchMessage, WatchRequest};
 use quorate_kv::{
@@ -18,6 +19,7 @@ use quorate_kv::{
 };
 use quorate_table::{Engine, TableError};
 use quorate_types::codec::DecodeError;
+use quorate_types::mistake::Mistake;
 use quorate_types::{LogIndex, NodeId, Revision, StateHash, Term, Time};
 use std::fmt;
 use std::sync::Arc;
@@ -385,9 +387,14 @@ impl Machine {
     fn set_clock(&mut self, now: Time) -> i64 {
         let led = self.clock_leads;
         self.clock_leads = self.watching_term().is_some();
-        if !self.clock_leads {
+        if Mistake::LeaseClockLocal.is_planted() {
+            self.clock_offset_ns = 0;
+        } else if !self.clock_leads {
             self.clock_offset_ns = offset(self.kv.cluster_time_ns(), now);
         } else if !led {
+            if self.view.next_lease_expiry().is_some() {
+                marks::LEASES_TAKEN_OVER.reach();
+            }
             self.clock_offset_ns = offset(self.kv.cluster_time_ns(), now + TAKEOVER_GRACE);
         }
         self.clock_offset_ns
@@ -406,8 +413,11 @@ impl Machine {
         let cluster_time_ns = now.0.saturating_add_signed(self.clock_offset_ns);
         if self.expire_again_at.is_none_or(|again| again <= now) {
             let leases = self.view.due_leases(cluster_time_ns, MAX_EXPIRED_PER_ENTRY);
-            self.expire_again_at = None;
+            let waited = self.expire_again_at.take().is_some();
             if !leases.is_empty() {
+                if waited {
+                    marks::EXPIRY_PROPOSED_AGAIN.reach();
+                }
                 self.expire_again_at = Some(now + EXPIRY_RETRY);
                 self.clock_written_at = now;
                 let command = Command::LeaseExpire { leases, term: term.0 };
@@ -415,6 +425,7 @@ impl Machine {
             }
         }
         if now.since(self.clock_written_at) >= CLOCK_INTERVAL {
+            marks::CLOCK_WRITTEN.reach();
             self.clock_written_at = now;
             out.push(MachineEffect::Propose { command: Command::Tick, term });
         }
@@ -428,6 +439,9 @@ impl Machine {
     ) -> Result<(), MachineFailure> {
         let SnapshotPiece { meta, sequence, data, last } = piece;
         if sequence == 0 {
+            if self.incoming.is_some() {
+                marks::SNAPSHOT_BEGUN_OVER.reach();
+            }
             self.incoming = Some(SnapshotWriter::new(self.engine.stage(&self.space)?));
         }
         let Some(incoming) = &mut self.incoming else {

@@ -73,6 +73,11 @@ impl Node {
         self.groups.values().map(Group::status)
     }
 
+    /// The hosted groups, for an observer.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> + '_ {
+        self.groups.values()
+    }
+
     /// Checks what must always hold. Costs O(log), for tests and the simulator.
     pub fn check_invariants(&self) {
         self.groups.values().for_each(Group::check_invariants);

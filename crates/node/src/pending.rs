@@ -8,8 +8,9 @@
 //! **Invariant:** a proposal that was sent is sent again only after that proof, or after a refusal that says it was not taken.
 
 use crate::envelope::stamp;
+use crate::marks;
 use quorate_consensus::raft::{Proposal, ProposalId};
-use quorate_types::{Bytes, NodeId, Term, Time};
+use quorate_types::{Bytes, Mistake, NodeId, Term, Time};
 use std::collections::BTreeMap;
 
 /// At most so many requests wait for their outcomes on one node and group.
@@ -22,6 +23,8 @@ struct Request {
     deadline: Time,
     /// The term in which it may have entered the log; `None` if it is in no log.
     sent: Option<Term>,
+    /// Whether the command carries a time, of the leadership in which it was sent last.
+    is_stamped: bool,
 }
 
 /// See the module.
@@ -75,7 +78,8 @@ impl Pending {
         }
         self.len_bytes += command.len();
         self.unsent += 1;
-        let before = self.requests.insert(sequence, Request { command, deadline, sent: None });
+        let before =
+            self.requests.insert(sequence, Request { command, deadline, sent: None, is_stamped: false });
         assert!(before.is_none(), "sequence {sequence} was given twice");
         true
     }
@@ -90,8 +94,11 @@ impl Pending {
         for (sequence, request) in self.requests.iter_mut().rev() {
             if request.sent.is_none() {
                 request.sent = Some(term);
-                if let Some(time_ns) = cluster_time_ns {
+                if cluster_time_ns.is_some() || request.is_stamped && !Mistake::StaleTime.is_planted() {
+                    // A time from an earlier leadership must not come back: that clock may have run on while another was followed.
+                    let time_ns = cluster_time_ns.unwrap_or(0);
                     request.command = stamp(std::mem::take(&mut request.command), time_ns);
+                    request.is_stamped = cluster_time_ns.is_some();
                 }
                 let id = ProposalId { origin: self.origin, sequence: *sequence };
                 proposals.push(Proposal { id, command: request.command.clone() });
@@ -118,6 +125,7 @@ impl Pending {
     pub fn unsend_before(&mut self, term: Term) {
         for request in self.requests.values_mut() {
             if request.sent.is_some_and(|sent| sent < term) {
+                marks::PROVED_LOST.reach();
                 request.sent = None;
                 self.unsent += 1;
             }
@@ -162,6 +170,9 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::{Expired, MAX_PENDING_REQUESTS, Pending};
+    use crate::envelope::Envelope;
+    use quorate_consensus::raft::ProposalId;
+    use quorate_kv::{Command, PutRequest, Stamped};
     use quorate_types::{Bytes, NodeId, Term, Time};
 
     fn sequences(pending: &mut Pending, term: u64) -> Vec<u64> {
@@ -185,6 +196,27 @@ mod tests {
         assert!(pending.remove(2));
         pending.unsend_before(Term(6));
         assert_eq!(sequences(&mut pending, 6), [1, 3]);
+    }
+
+    #[test]
+    fn a_time_of_an_earlier_leadership_is_not_sent_again() {
+        let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+        let envelope = |cluster_time_ns| Envelope {
+            id: ProposalId { origin: NodeId(1), sequence: 7 },
+            command: Stamped { cluster_time_ns, command: Command::Put(put.clone()) },
+        };
+        let mut pending = Pending::new(NodeId(1));
+        assert!(pending.insert(7, envelope(0).encode(), Time(9)));
+        let mut sent = |term, time_ns| {
+            pending.unsend_before(Term(term));
+            let proposals = pending.send_all(Term(term), time_ns);
+            let envelopes = proposals.into_iter().map(|proposal| Envelope::decode(proposal.command).unwrap());
+            envelopes.map(|envelope| envelope.command.cluster_time_ns).collect::<Vec<_>>()
+        };
+        assert_eq!(sent(1, None), [0]);
+        assert_eq!(sent(2, Some(5)), [5], "this node leads and knows the time");
+        assert_eq!(sent(3, None), [0], "another leads, or nobody knows the time yet");
+        assert_eq!(sent(4, Some(6)), [6]);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! whole log: entries are applied as soon as a quorum has them, durable here or not, and a leader's snapshot is installed before the log is
 //! started anew.
 
+use crate::marks;
 use quorate_consensus::raft::{Entry, HardState, LogWrite, Restored, SnapshotMeta};
+use quorate_types::mistake::Mistake;
 use quorate_types::{LogIndex, Term};
 use std::fmt;
 
@@ -53,10 +55,13 @@ pub fn restore(
     }
     let last = entries.last().map_or(snapshot.index, |entry| entry.index);
     if applied <= last {
+        let applied = if Mistake::ApplyTwiceAfterRestart.is_planted() { snapshot.index } else { applied };
         return Ok((Restored { hard_state, snapshot, entries, applied }, None));
     }
+    marks::LOG_RESET.reach();
     let snapshot = SnapshotMeta { index: applied, term: applied_term, configuration: snapshot.configuration };
     if applied_term > hard_state.term {
+        marks::TERM_ONLY_IN_TABLES.reach();
         // The write that entered this term was lost, and with it any vote that was not given yet.
         hard_state = HardState { term: applied_term, vote: None };
     }

@@ -7,6 +7,7 @@
 //! **Invariant:** the pieces of one snapshot for one follower come from one view, for as long as that position is the newest.
 
 use crate::input::SnapshotPiece;
+use crate::marks;
 use quorate_consensus::raft::{Configuration, SnapshotMeta};
 use quorate_kv::{SnapshotCursor, View};
 use quorate_table::TableError;
@@ -97,6 +98,7 @@ impl SnapshotReader {
     fn begin(&mut self, view: &Arc<View>, configuration: &Configuration, to: NodeId) {
         let (index, term) = view.applied();
         if self.outgoing.get(&to).is_some_and(|outgoing| outgoing.meta.index == index) {
+            marks::SNAPSHOT_FROM_KEPT_VIEW.reach();
             return;
         }
         let meta = SnapshotMeta { index, term, configuration: configuration.clone() };

@@ -16,6 +16,7 @@ use super::slab::{Slab, Slot, StreamSlot, WatcherSlot};
 use super::stream::{STREAM_WINDOW_LEN_BYTES, Stream};
 use super::watcher::{Phase, Watcher};
 use crate::event::{Event, History, HistoryError};
+use crate::marks;
 use quorate_types::{Revision, Rng, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -224,6 +225,7 @@ impl WatchHub {
         let synced: Vec<WatcherSlot> = self.matcher.iter().map(|(slot, ..)| slot).collect();
         let started = self.parked.range(..=(revision, WatcherSlot::MAX)).map(|(_, slot)| *slot);
         for slot in synced.into_iter().chain(started.collect::<Vec<_>>()) {
+            marks::WATCH_FELL_BEHIND.reach();
             self.leave(slot);
             self.lag(slot, self.watchers[slot].next.max(unseen));
         }
@@ -237,6 +239,7 @@ impl WatchHub {
         out: &mut Vec<(StreamId, WatchMessage)>,
     ) {
         assert_eq!(self.watchers[slot].phase, Phase::Lagging, "a synced watcher needs nothing of the past");
+        marks::WATCH_COMPACTED.reach();
         let ended = self.end(slot);
         self.answer(ended.stream, WatchMessage::Compacted { id: ended.id, compact_revision }, out);
     }

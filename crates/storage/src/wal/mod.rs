@@ -15,18 +15,26 @@
 //! Once a write or a sync fails, the log stops: what is on the disk is unknown until it is read again, so nothing may be
 //! appended behind it (Rebello et al., USENIX ATC 2020).
 
+mod error;
 mod format;
 mod group;
+mod marks;
+#[cfg(test)]
+#[cfg(feature = "mistakes")]
+mod planted;
 pub mod recovery;
 mod segment;
 mod usage;
 
+pub use error::WalError;
+pub use marks::MARKS;
 pub use recovery::{Recovered, RecoveredGroup, TruncatedTail};
 
 use crate::disk::{Disk, DiskError};
 use format::{BLOCK_BYTES, BatchId};
 use group::GroupLog;
 use quorate_consensus::raft::LogWrite;
+use quorate_types::mistake::Mistake;
 use quorate_types::{ClusterId, GroupId, LogIndex, NodeId};
 use segment::Segment;
 use std::collections::BTreeMap;
@@ -112,10 +120,11 @@ impl Wal {
         };
         let replayed = recovery::replay(disk.as_ref(), dir, &options, &sequences)?;
         let active = Segment::open(disk.as_ref(), dir, newest)?;
+        marks::LAST_BATCH_REWRITTEN.reach();
         // A sync that failed before the restart may have left the last batch in the page cache only, marked as written:
         // writing it again makes the kernel write it.
         active.file.write_at(replayed.last_batch.offset, &replayed.last_batch.bytes)?;
-        active.file.sync()?;
+        segment::sync(active.file.as_ref())?;
         disk.sync_dir(dir)?;
         let groups =
             replayed.recovered.groups.iter().map(|(id, group)| (*id, GroupLog::restored(group))).collect();
@@ -176,6 +185,7 @@ impl Wal {
         }
         let log = self.groups.entry(group).or_default();
         if let Some(meta) = &write.reset {
+            marks::RESET.reach();
             log.reset(meta.clone());
             self.usage.on_reset(group);
         }
@@ -245,8 +255,14 @@ impl Wal {
     /// [`WalError::Stopped`], as [`Wal::sync`].
     pub fn close(mut self) -> Result<(), WalError> {
         self.sync()?;
-        let marked = self.mark().and_then(|()| self.active.file.sync());
+        let marked = self.mark().and_then(|()| segment::sync(self.active.file.as_ref()));
         marked.map_err(|error| self.stop(error))
+    }
+
+    /// Where the next batch goes: the segment, and the offset in it. For observers.
+    #[must_use]
+    pub fn position(&self) -> (u64, u64) {
+        (self.active.sequence, self.end)
     }
 
     /// How many segment files there are.
@@ -272,6 +288,10 @@ impl Wal {
     }
 
     fn stop(&mut self, cause: DiskError) -> WalError {
+        match cause {
+            DiskError::Full { .. } => marks::STOPPED_FULL.reach(),
+            _ => marks::STOPPED_FAILED.reach(),
+        }
         self.stopped = Some(cause.clone());
         WalError::Stopped { cause }
     }
@@ -280,7 +300,7 @@ impl Wal {
         let checksum =
             format::finish_batch(&mut self.buffer, self.active.sequence, self.end, self.next_batch);
         self.active.file.write_at(self.end, &self.buffer)?;
-        self.active.file.sync()?;
+        segment::sync(self.active.file.as_ref())?;
         self.end += self.buffer.len() as u64;
         self.active.len_bytes = self.active.len_bytes.max(self.end);
         self.on_batch_durable(checksum);
@@ -291,8 +311,11 @@ impl Wal {
     fn roll(&mut self) -> Result<(), DiskError> {
         for (group, log) in &self.groups {
             format::put_floor(&mut self.buffer, *group, log.floor());
-            format::put_hard_state(&mut self.buffer, *group, log.hard_state);
+            if !Mistake::RollForgetsHardState.is_planted() {
+                format::put_hard_state(&mut self.buffer, *group, log.hard_state);
+            }
         }
+        marks::ROLLED.reach();
         let sequence = self.active.sequence + 1;
         let checksum = format::finish_batch(&mut self.buffer, sequence, BLOCK_BYTES, self.next_batch);
         let header = format::SegmentHeader::new(&self.options, sequence, self.next_batch);
@@ -339,6 +362,7 @@ impl Wal {
         while let Some(oldest) = self.usage.unneeded(|group| self.floor(group)) {
             segment::retire(self.disk.as_ref(), &self.dir, oldest, 2 * self.options.segment_bytes)?;
             self.usage.on_retired(oldest);
+            marks::RETIRED.reach();
         }
         Ok(self.usage.segment_count() < before)
     }
@@ -346,6 +370,7 @@ impl Wal {
     /// Writes again what these groups, which have nothing in segments after `newest`, still need: an idle group must not keep
     /// every segment that was written after its last entry.
     fn move_entries(&mut self, idle: &[GroupId], newest: u64) -> Result<(), DiskError> {
+        marks::IDLE_MOVED.reach();
         let segments = self.usage.oldest()..=newest;
         for (group, mut entries) in recovery::read_entries(self.disk.as_ref(), &self.dir, segments, idle)? {
             let floor = self.floor(group);
@@ -370,7 +395,7 @@ impl Wal {
             return Ok(false);
         }
         self.active.file.write_at(from, &vec![0; usize::try_from(step).expect("a step fits into memory")])?;
-        self.active.file.sync()?;
+        segment::sync(self.active.file.as_ref())?;
         self.active.len_bytes += step;
         Ok(true)
     }
@@ -386,104 +411,5 @@ impl Wal {
             self.marked = true;
         }
         Ok(())
-    }
-}
-
-/// Why the log cannot be opened or written.
-#[derive(Debug, Clone)]
-pub enum WalError {
-    /// What was acknowledged is damaged or missing.
-    Corrupt {
-        /// Where.
-        file: PathBuf,
-        /// Where in it.
-        offset: u64,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// It is another node's log.
-    Foreign {
-        /// The segment that says so.
-        file: PathBuf,
-        /// Whose it is.
-        cluster: ClusterId,
-        /// Whose it is.
-        node: NodeId,
-    },
-    /// A newer build wrote it.
-    Newer {
-        /// The segment that says so.
-        file: PathBuf,
-        /// Its format version.
-        found: u32,
-    },
-    /// A write is larger than a batch may be, or fills what is left of the current one.
-    BatchTooLarge {
-        /// The write's length.
-        len_bytes: usize,
-    },
-    /// An earlier write or sync failed.
-    Stopped {
-        /// How.
-        cause: DiskError,
-    },
-    /// The disk failed while the log was being opened.
-    Disk(DiskError),
-}
-
-impl WalError {
-    /// What a running log stopped for.
-    fn into_cause(self) -> DiskError {
-        match self {
-            WalError::Stopped { cause } | WalError::Disk(cause) => cause,
-            other => {
-                let source = std::io::Error::other(other.to_string());
-                DiskError::Failed { op: "use", path: PathBuf::from("the log"), source: source.into() }
-            }
-        }
-    }
-}
-
-impl From<DiskError> for WalError {
-    fn from(error: DiskError) -> Self {
-        WalError::Disk(error)
-    }
-}
-
-impl fmt::Display for WalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WalError::Corrupt { file, offset, reason } => write!(
-                f,
-                "the log is damaged: {reason} ({} at byte {offset}); remove this member from the cluster and add it again with an \
-                 empty data directory, or restore the directory from a backup",
-                file.display()
-            ),
-            WalError::Foreign { file, cluster, node } => write!(
-                f,
-                "the log {} belongs to node {node} of cluster {cluster}: choose this node's own data directory",
-                file.display()
-            ),
-            WalError::Newer { file, found } => {
-                write!(f, "the log {} has format {found}: start a newer build", file.display())
-            }
-            WalError::BatchTooLarge { len_bytes } => {
-                write!(f, "a write of {len_bytes} bytes does not fit into a batch of {MAX_BATCH_BYTES}")
-            }
-            WalError::Stopped { cause } => write!(
-                f,
-                "the log has stopped, nothing acknowledged is lost: {cause}; repair the disk or make room, then restart the node"
-            ),
-            WalError::Disk(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for WalError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            WalError::Disk(error) | WalError::Stopped { cause: error } => Some(error),
-            _ => None,
-        }
     }
 }

@@ -21,11 +21,13 @@
 //! part of the rest can be taken for a batch.
 
 use super::format::{self, BLOCK_BYTES, BatchClaim, BatchId, HeaderError, Record, SegmentHeader};
+use super::marks;
 use super::segment;
 use super::usage::Usage;
 use super::{WalError, WalOptions};
 use crate::disk::{Disk, DiskError, DiskFile};
 use quorate_consensus::raft::{Entry, HardState, SnapshotMeta};
+use quorate_types::mistake::Mistake;
 use quorate_types::{Bytes, GroupId, LogIndex};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -252,6 +254,7 @@ impl Scanned {
                 }
                 if offset == self.end && claim.id == self.next_batch {
                     let file = self.reader.path.clone();
+                    marks::TAIL_CUT.reach();
                     tail = Some(TruncatedTail { file, offset, len_bytes: format::padded(claim.len_bytes) });
                 }
             }
@@ -278,6 +281,7 @@ impl SegmentReader {
     }
 
     fn corrupt(&self, offset: u64, reason: &'static str) -> WalError {
+        marks::DAMAGE_REFUSED.reach();
         WalError::Corrupt { file: self.path.clone(), offset, reason }
     }
 
@@ -353,7 +357,9 @@ impl SegmentReader {
             return Ok(None);
         }
         let batch = window.bytes(offset, claim.len_bytes)?;
-        let whole = batch.len() == claim.len_bytes && format::is_valid(batch, self.sequence, offset);
+        let is_valid =
+            Mistake::TornBatchAccepted.is_planted() || format::is_valid(batch, self.sequence, offset);
+        let whole = batch.len() == claim.len_bytes && is_valid;
         Ok(whole.then(|| (claim, Bytes::copy_from_slice(batch))))
     }
 }

@@ -6,6 +6,7 @@
 
 use super::format::{BLOCK_BYTES, SegmentHeader};
 use crate::disk::{Disk, DiskError, DiskFile};
+use quorate_types::mistake::Mistake;
 use std::path::{Path, PathBuf};
 
 /// The first segment's sequence.
@@ -53,9 +54,9 @@ impl Segment {
         };
         file.write_at(0, &header.encode())?;
         file.write_at(BLOCK_BYTES, batch)?;
-        file.sync()?;
+        sync(file.as_ref())?;
         disk.rename(&spare, &path(dir, header.sequence))?;
-        disk.sync_dir(dir)?;
+        sync_names(disk, dir)?;
         let len_bytes = file.len_bytes()?;
         Ok(Segment { file, sequence: header.sequence, len_bytes })
     }
@@ -77,5 +78,18 @@ pub(super) fn retire(
     } else {
         disk.rename(&segment, &spare)?;
     }
-    disk.sync_dir(dir)
+    sync_names(disk, dir)
+}
+
+/// Returns when the file's batches are durable.
+pub(super) fn sync(file: &dyn DiskFile) -> Result<(), DiskError> {
+    match file.sync() {
+        Err(_) if Mistake::IgnoreFailedSync.is_planted() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Returns when the segments' names are durable.
+fn sync_names(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    if Mistake::RollWithoutDirectorySync.is_planted() { Ok(()) } else { disk.sync_dir(dir) }
 }

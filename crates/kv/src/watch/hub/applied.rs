@@ -6,6 +6,7 @@
 
 use super::WatchHub;
 use crate::event::Event;
+use crate::marks;
 use crate::watch::batch::{EventBatch, Filter, Selector, event_len_bytes};
 use crate::watch::message::{StreamId, WatchMessage};
 use crate::watch::slab::{GroupSlot, WatcherSlot};
@@ -46,6 +47,7 @@ impl WatchHub {
             self.deliver_to_group(hits, run, &mut selector, &mut stalled, out);
         }
         for (slot, next) in stalled {
+            marks::WATCH_WINDOW_FULL.reach();
             self.leave(slot);
             self.lag(slot, next);
         }

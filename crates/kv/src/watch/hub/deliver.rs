@@ -1,10 +1,13 @@
 //! Sending: events while the window is open, answers always.
 
 use super::WatchHub;
+use crate::marks;
 use crate::watch::batch::{EventBatch, EventList};
 use crate::watch::message::{StreamId, WatchMessage};
 use crate::watch::slab::{StreamSlot, WatcherSlot};
+use crate::watch::watcher::Phase;
 use quorate_types::Revision;
+use quorate_types::mistake::Mistake;
 use std::sync::Arc;
 
 impl WatchHub {
@@ -18,7 +21,10 @@ impl WatchHub {
         out: &mut Vec<(StreamId, WatchMessage)>,
     ) {
         let watcher = &mut self.watchers[slot];
-        let mut events = EventList::new(batch, watcher.next, watcher.prev_kv);
+        // What a synced watcher caught up to stays noted in `next`.
+        let skips = Mistake::WatchSkipsAtCatchUp.is_planted() && matches!(watcher.phase, Phase::Synced(_));
+        let from = if skips { watcher.next.next() } else { watcher.next };
+        let mut events = EventList::new(batch, from, watcher.prev_kv);
         if events.is_empty() {
             return;
         }
@@ -29,6 +35,7 @@ impl WatchHub {
         let (stream_slot, id) = (watcher.stream, watcher.id);
         assert!(self.streams[stream_slot].window.is_open(), "events are sent only while there is room");
         while events.len_bytes() > limit && events.len() > 1 {
+            marks::WATCH_FRAGMENT.reach();
             let events = events.split_front(limit);
             self.send(
                 stream_slot,

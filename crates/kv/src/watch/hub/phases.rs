@@ -4,6 +4,7 @@
 //! synced ones in the matcher, lagging ones in the hub's order of positions and in their stream's set.
 
 use super::WatchHub;
+use crate::marks;
 use crate::watch::slab::WatcherSlot;
 use crate::watch::watcher::{Phase, Watcher};
 use quorate_types::Revision;
@@ -80,6 +81,7 @@ impl WatchHub {
             watcher.next = next;
             self.lagging.insert((next, slot));
         } else {
+            marks::WATCH_CAUGHT_UP.reach();
             self.leave(slot);
             self.watchers[slot].next = next;
             self.sync(slot);

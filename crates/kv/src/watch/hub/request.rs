@@ -2,6 +2,7 @@
 
 use super::WatchHub;
 use crate::event::History;
+use crate::marks;
 use crate::watch::batch::Filter;
 use crate::watch::message::{StreamEnd, StreamId, WatchMessage, WatchRefusal, WatchRequest, WatchSpec};
 use crate::watch::slab::{StreamSlot, WatcherSlot};
@@ -55,6 +56,7 @@ impl WatchHub {
         self.answer(stream, WatchMessage::Created { id, revision }, out);
         let start = Revision(spec.start_revision);
         if start > Revision(0) && start <= revision && start < view.compacted() {
+            marks::WATCH_COMPACTED.reach();
             let compact_revision = view.compacted();
             return self.answer(stream, WatchMessage::Compacted { id, compact_revision }, out);
         }
@@ -62,6 +64,7 @@ impl WatchHub {
         if start == Revision(0) {
             self.sync(slot);
         } else if start > revision {
+            marks::WATCH_STARTS_AHEAD.reach();
             self.park(slot);
         } else {
             self.lag(slot, start);
