@@ -7,6 +7,7 @@ mod kv;
 mod man;
 mod plan;
 mod serve;
+mod sim;
 mod status;
 mod up;
 
@@ -34,6 +35,7 @@ enum Command {
     Kv(kv::Args),
     Bench(bench::Args),
     Check(check::Args),
+    Sim(sim::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -42,11 +44,13 @@ impl Cli {
     /// Reads the command line, or prints what is wrong with it and ends the process.
     pub(crate) fn read() -> Self {
         Cli::try_parse().unwrap_or_else(|error| {
-            let is_check = std::env::args_os().nth(1).is_some_and(|command| command == "check");
-            if is_check && error.use_stderr() {
-                // Its exit code 2 has a meaning of its own.
+            // Their exit code 2 has a meaning of its own.
+            let codes = [("check", check::BAD_INPUT), ("sim", sim::BAD_INPUT)];
+            let command = std::env::args_os().nth(1).unwrap_or_default();
+            let own = codes.iter().find(|(name, _)| command == *name);
+            if let Some((_, code)) = own.filter(|_| error.use_stderr()) {
                 drop(error.print());
-                std::process::exit(i32::from(check::BAD_INPUT));
+                std::process::exit(i32::from(*code));
             }
             error.exit()
         })
@@ -56,6 +60,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let done = match self.command {
             Command::Check(args) => return args.run(),
+            Command::Sim(args) => return args.run(),
             Command::Up(args) => args.run(),
             Command::Serve(args) => args.run(),
             Command::Plan(args) => args.run(),
