@@ -11,6 +11,7 @@ mod compare;
 mod etcd;
 mod etcd_diff;
 mod etcd_suite;
+mod sim;
 mod source;
 mod steps;
 mod tidy;
@@ -29,7 +30,7 @@ pub struct Command {
 }
 
 /// All commands, in the order of `cargo xtask help`.
-pub const COMMANDS: [Command; 8] = [
+pub const COMMANDS: [Command; 9] = [
     Command { name: "ci", about: "check everything, write nothing", run: |root, _| steps::ci(root) },
     Command {
         name: "check-speed",
@@ -37,6 +38,11 @@ pub const COMMANDS: [Command; 8] = [
         run: check_speed::run,
     },
     Command { name: "compare", about: "measure etcd and Quorate side by side", run: compare::run },
+    Command {
+        name: "sim",
+        about: "simulate clusters on all cores; `--smoke` as CI does, `--plant NAME` to see a bug found, `--planted` to find all",
+        run: sim::run,
+    },
     Command { name: "test", about: "run all tests; arguments go to `cargo test`", run: steps::test },
     Command {
         name: "tidy",

@@ -29,6 +29,8 @@ pub fn ci(root: &Path) -> Result<(), String> {
         cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
     })?;
     step("tests", &|| cargo(root, &["test", "--workspace", "--locked"], &[]))?;
+    step("smoke", &|| smoke(root))?;
+    step("planted", &|| planted(root))?;
     println!("── all passed");
     done.iter().for_each(|(name, time)| println!("   {name:<8} {:>8}", seconds(*time)));
     println!("   {:<8} {:>8}", "total", seconds(start.elapsed()));
@@ -43,6 +45,29 @@ pub fn test(root: &Path, arguments: &[String]) -> Result<(), String> {
     let mut all = vec!["test", "--workspace"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(root, &all, &[])
+}
+
+/// What the simulator runs for every change.
+pub const SMOKE_SEEDS: &str = "0..5000";
+
+/// The simulator's campaign of every change: all promises kept, and all usual marks reached. Uses what `cargo test` has built.
+///
+/// # Errors
+/// A promise was broken, or a mark not reached.
+pub fn smoke(root: &Path) -> Result<(), String> {
+    let quorate = ["run", "--quiet", "--locked", "--profile", "test", "--package", "quorate-cli"];
+    let campaign = ["--", "sim", "--seeds", SMOKE_SEEDS, "--require-marks"];
+    cargo(root, &[&quorate[..], &campaign[..]].concat(), &[])
+}
+
+/// Every known mistake is planted, and must be found.
+///
+/// # Errors
+/// One was not.
+pub fn planted(root: &Path) -> Result<(), String> {
+    let test = ["test", "--quiet", "--locked", "--profile", "mistakes", "--package", "quorate-sim"];
+    let which = ["--features", "mistakes", "--test", "planted", "--test", "found", "--", "--nocapture"];
+    cargo(root, &[&test[..], &which[..]].concat(), &[("RUST_BACKTRACE", "0")])
 }
 
 /// Writes what can be written by a machine.
