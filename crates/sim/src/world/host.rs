@@ -10,7 +10,7 @@ use quorate_kv::{Kv, View};
 use quorate_node::declaration::{DEFAULT_GROUP, Declarations};
 use quorate_node::{Machine, MachineInput, Node, ReadRequest, SnapshotReader, WriteRequest};
 use quorate_storage::{DataDir, Disk, FaultyDisk};
-use quorate_table::{Engine, LaggingEngine};
+use quorate_table::{Engine, LaggingEngine, Persist};
 use quorate_types::{ClusterId, LogIndex, NodeId, Rng, Term, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -48,6 +48,8 @@ pub struct Running {
     pub machine_jobs: VecDeque<MachineInput>,
     /// Whether the machine works on the oldest.
     pub machine_works: bool,
+    /// What is making the tables durable, since it began.
+    pub persisting: Option<Arc<dyn Persist>>,
     /// The tables up to here were told to be durable.
     pub durable: LogIndex,
     /// Reports of the log and of the machine each arrive in order.
@@ -253,6 +255,7 @@ impl Running {
             log_keeps_house: false,
             machine_jobs: VecDeque::new(),
             machine_works: false,
+            persisting: None,
             log_reports_at: now,
             machine_reports_at: now,
             tick_at: None,

@@ -105,6 +105,8 @@ impl World {
             let host = self.host(id);
             host.disk.crash_at(host.disk.operations() + 1 + rng.below(3));
             self.finish_interrupted_write(id);
+        } else if power && rng.chance(1, 2) {
+            self.interrupt_housekeeping(id, 1 + rng.below(6));
         } else if writes && rng.chance(1, 2) {
             self.finish_interrupted_write(id);
         }

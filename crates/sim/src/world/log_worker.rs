@@ -161,6 +161,19 @@ impl World {
         }
     }
 
+    /// The power fails during a step of housekeeping, if one is due: at its disk operation number `operation`.
+    pub(super) fn interrupt_housekeeping(&mut self, id: NodeId, operation: u64) {
+        let host = self.host(id);
+        host.disk.crash_at(host.disk.operations() + operation);
+        let running = host.up();
+        if running.log_keeps_house
+            && let Some(log) = &mut running.log
+            && log.maintain().is_err()
+        {
+            marks::TORN_HOUSEKEEPING.reach();
+        }
+    }
+
     fn fail_log(&mut self, id: NodeId, error: &WalError) {
         marks::LOG_FAILED.reach();
         let words = if self.trace.keeps() { format!("the log fails: {error}") } else { String::new() };

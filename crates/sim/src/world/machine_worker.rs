@@ -177,15 +177,19 @@ impl World {
         if rng.chance(1, FORGET_CHANCE) {
             running.reader.forget_idle(index);
         }
+        // As the maintenance thread: the view first, then the handle, which a snapshot may make the one of old tables meanwhile.
+        running.persisting = running.machine.as_ref().map(quorate_node::Machine::persist_handle);
         let at = Time(self.now.0 + rng.below(PERSIST_MAX_NS));
         self.schedule_local(id, at, Local::Persisted { index });
     }
 
     pub(super) fn end_persist(&mut self, id: NodeId, index: LogIndex) {
         let running = self.host(id).up();
-        let Some(machine) = &running.machine else { return };
+        let Some(persisting) = running.persisting.take().filter(|_| running.machine.is_some()) else {
+            return;
+        };
         if index > running.durable {
-            if let Err(error) = machine.persist_handle().persist() {
+            if let Err(error) = persisting.persist() {
                 return self.fail_machine(id, &error.to_string());
             }
             self.host(id).up().durable = index;

@@ -7,6 +7,7 @@ pub(super) const SNAPSHOT_IN_PARTITION: Mark = Mark("sim: a snapshot was install
 pub(super) const LOG_FAILED: Mark = Mark("sim: a log stopped");
 pub(super) const MACHINE_FAILED: Mark = Mark("sim: a machine stopped");
 pub(super) const TORN_WRITE: Mark = Mark("sim: the power failed during a write");
+pub(super) const TORN_HOUSEKEEPING: Mark = Mark("sim: the power failed while a log kept house");
 pub(super) const CRASH_WHILE_STARTING: Mark = Mark("sim: the power failed while a node started");
 pub(super) const START_REFUSED: Mark = Mark("sim: a node refused to start from a harmed disk");
 pub(super) const HARM_SURVIVED: Mark = Mark("sim: a node found nothing missing on a harmed disk");
@@ -22,6 +23,7 @@ pub const ALL: &[Mark] = &[
     LOG_FAILED,
     MACHINE_FAILED,
     TORN_WRITE,
+    TORN_HOUSEKEEPING,
     CRASH_WHILE_STARTING,
     START_REFUSED,
     HARM_SURVIVED,
