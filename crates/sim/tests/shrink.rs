@@ -182,6 +182,14 @@ fn links_are_cut_down_to_the_one_that_matters() {
 }
 
 #[test]
+fn where_any_call_does_it_is_a_read() {
+    let run = |scenario: &Scenario| violation(INVARIANT, scenario.operations.get(1)?.at_us);
+    let (shrunk, _) = shrunk(large(12), &ENOUGH, run);
+    let calls: Vec<&Call> = shrunk.scenario.operations.iter().map(|operation| &operation.call).collect();
+    assert!(matches!(calls[..], [Call::Get { .. }, Call::Get { .. }]), "{calls:?}");
+}
+
+#[test]
 fn a_bug_does_not_turn_into_another_one() {
     // Without the crash something else is broken, always.
     let run = |scenario: &Scenario| match scenario.faults.iter().find(|fault| is_crash(fault)) {

@@ -4,8 +4,12 @@ use super::search::Search;
 use crate::scenario::{Call, Scenario};
 use std::collections::BTreeMap;
 
-/// Makes clients and keys the first ones, and transactions short.
+/// Each call is tried as a read only where there are at most so many: it takes a run for each.
+const MAX_READ_TRIES: usize = 40;
+
+/// Makes calls reads and transactions short, and clients and keys the first ones.
 pub(super) fn simplify(search: &mut Search<'_>) {
+    read_instead(search);
     shorten_transactions(search);
     let candidate = first_clients(search.best());
     if candidate != *search.best() {
@@ -22,6 +26,19 @@ pub(super) fn simplify(search: &mut Search<'_>) {
                 scenario.operations.iter_mut().for_each(|operation| operation.node = node);
             })
     });
+}
+
+/// Nothing is simpler than a read.
+fn read_instead(search: &mut Search<'_>) {
+    let count = search.best().operations.len();
+    for position in 0..if count > MAX_READ_TRIES { 0 } else { count } {
+        let key = match &search.best().operations[position].call {
+            Call::Get { .. } => continue,
+            Call::Put { key, .. } | Call::CompareAndSet { key, .. } | Call::GetLocal { key } => *key,
+            _ => 1,
+        };
+        search.attempt_with(|scenario| scenario.operations[position].call = Call::Get { key });
+    }
 }
 
 /// Leaves single reads and appends out of transactions.
