@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// After the first failure the rest is not run.
 const MAX_FAILURES: usize = 1;
+/// At most so many situations that were never met are named: a short campaign misses most, which says nothing.
+const NEVER_SHOWN: usize = 20;
 /// At most so many undecided seeds are named.
 const INCONCLUSIVE_SHOWN: usize = 5;
 
@@ -61,7 +63,8 @@ impl Campaign<'_> {
         let mut out = io::stdout().lock();
         let summary = &self.summary;
         let seeds = self.plan.seeds.start..self.plan.seeds.start + summary.seeds_run;
-        writeln!(out, "{} seeds, {}..{}", grouped(summary.seeds_run), seeds.start, seeds.end)?;
+        let noun = if summary.seeds_run == 1 { "seed" } else { "seeds" };
+        writeln!(out, "{} {noun}, {}..{}", grouped(summary.seeds_run), seeds.start, seeds.end)?;
         out.write_all(table(&self.work().rows()).as_bytes())?;
         for (seed, why) in summary.inconclusive.iter().take(INCONCLUSIVE_SHOWN) {
             writeln!(out, "seed {seed} is inconclusive: {why}")?;
@@ -71,8 +74,11 @@ impl Campaign<'_> {
         }
         let never = self.never_reached();
         if !never.is_empty() {
-            writeln!(out, "never met:")?;
-            never.iter().try_for_each(|mark| writeln!(out, "  {mark}"))?;
+            writeln!(out, "rare situations that were never met: {}", never.len())?;
+            never.iter().take(NEVER_SHOWN).try_for_each(|mark| writeln!(out, "  {mark}"))?;
+            if never.len() > NEVER_SHOWN {
+                writeln!(out, "  and more; run more seeds, or see all of them by --json")?;
+            }
         }
         for failure in &summary.failures {
             writeln!(out, "\nseed {}: {}", failure.seed, failure.how)?;

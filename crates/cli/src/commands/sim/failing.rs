@@ -2,9 +2,9 @@
 
 use super::drawn::command;
 use super::progress::Line;
-use super::summary::grouped;
 use super::{Args, Ending};
 use crate::failure::Failure;
+use crate::output::counted;
 use quorate_sim::shrink::{self, Options, Shrunk, Size, shrink};
 use quorate_sim::trace::Story;
 use quorate_sim::{Scenario, Violation, explain};
@@ -50,7 +50,8 @@ impl Failing {
             false => (None, scenario, violation),
         };
         if let Some(shrunk) = &shrunk {
-            scenario.note += &format!(" ({})", shrunk_words(shrunk));
+            let separator = if scenario.note.is_empty() { "" } else { "; " };
+            scenario.note += &format!("{separator}{}", shrunk_words(shrunk));
         }
         let saved = args.save.clone().or_else(|| origin.save.clone());
         if let Some(path) = &saved {
@@ -140,12 +141,17 @@ fn smaller(
 
 fn shrunk_words(shrunk: &Shrunk) -> String {
     let size = |size: &Size| {
-        format!("{} nodes, {} faults, {} calls", size.nodes, size.faults, grouped(size.operations as u64))
+        [
+            counted(size.nodes as usize, "node", "nodes"),
+            counted(size.faults, "fault", "faults"),
+            counted(size.operations, "call", "calls"),
+        ]
+        .join(", ")
     };
     let unfinished = if shrunk.is_unfinished { "; more runs may make it smaller still" } else { "" };
     format!(
-        "made smaller in {} runs, from {} to {}{unfinished}",
-        grouped(shrunk.runs),
+        "made smaller in {}, from {} to {}{unfinished}",
+        counted(shrunk.runs as usize, "run", "runs"),
         size(&shrunk.before),
         size(&shrunk.after)
     )

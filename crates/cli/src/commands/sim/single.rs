@@ -71,15 +71,18 @@ fn held(
     writeln!(
         out,
         "{}, {}, {}, {} ms of faults{note}",
-        counted(scenario.core.len().max(scenario.nodes as usize), "node", "nodes"),
+        counted(scenario.nodes as usize, "node", "nodes"),
         counted(scenario.faults.len(), "fault", "faults"),
         counted(scenario.operations.len(), "call", "calls"),
         scenario.faulty_ms
     )?;
     let mut rows = work.rows();
     rows.push(("events", format!("{}, digest {digest}", outcome.trace.count())));
-    rows.extend(outcome.marks.iter().map(|(name, count)| (*name, format!("  {count} times"))));
     out.write_all(table(&rows).as_bytes())?;
+    if !outcome.marks.is_empty() {
+        writeln!(out, "rare situations that were met:")?;
+        outcome.marks.iter().try_for_each(|(name, count)| writeln!(out, "  {count:>6} × {name}"))?;
+    }
     match &outcome.inconclusive {
         None => writeln!(out, "held: every promise was kept")?,
         Some(why) => writeln!(out, "inconclusive: no promise was found broken, but {why}")?,

@@ -1,5 +1,6 @@
 //! What a run or a campaign has met, as a table for people and as JSON for programs.
 
+use crate::output::counted;
 use quorate_sim::Counts;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -21,7 +22,12 @@ impl Work<'_> {
             ("simulated", span(simulated)),
             (
                 "real time",
-                format!("{} on {} threads, {:.1} seeds/s", span(self.took), self.threads, self.seeds_per_s()),
+                format!(
+                    "{} on {}, {:.1} seeds/s",
+                    span(self.took),
+                    counted(self.threads, "thread", "threads"),
+                    self.seeds_per_s()
+                ),
             ),
             ("simulated s per real s", format!("{:.0}", self.speed())),
             ("calls/s per thread", grouped(self.calls_per_s() as u64)),
