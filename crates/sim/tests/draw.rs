@@ -417,3 +417,12 @@ fn partitions_keep_what_their_names_promise() {
     });
     check_shape(Shape::Random, 2, |_, cut, _, _| !cut.is_empty());
 }
+
+#[test]
+fn whatever_is_drawn_can_be_saved_and_read_again() {
+    for seed in 0..300 {
+        let scenario = draw(seed, &Wishes::default());
+        let read = Scenario::from_toml(&scenario.to_toml());
+        assert_eq!(read.as_ref().map_err(ToString::to_string), Ok(&scenario), "seed {seed}");
+    }
+}
