@@ -78,8 +78,19 @@ pub fn picked(events: &[Event], sent: &BTreeMap<u64, usize>) -> BTreeSet<usize> 
     picked
 }
 
-/// The last bulk; without heartbeats if there is enough else near the end.
+/// The last bulk; without heartbeats, and what is sent over and over into a cut link, if there is enough else near the end.
 fn recent(events: &[Event], sent: &BTreeMap<u64, usize>) -> Vec<usize> {
+    let cut: BTreeSet<u64> = events
+        .iter()
+        .filter_map(|event| match event.what {
+            What::Lost { message, why: "cut" } => Some(message),
+            _ => None,
+        })
+        .collect();
+    let is_cut = |event: &Event| match event.what {
+        What::Sent { message, .. } | What::Lost { message, .. } => cut.contains(&message),
+        _ => false,
+    };
     let is_heartbeat = |event: &Event| match &event.what {
         What::Sent { kind, .. } => kind.starts_with("Heartbeat"),
         What::Delivered { message, .. } | What::Lost { message, .. } => sent.get(message).is_some_and(
@@ -90,7 +101,7 @@ fn recent(events: &[Event], sent: &BTreeMap<u64, usize>) -> Vec<usize> {
     let bulk = || events.iter().enumerate().rev().filter(|(_, event)| weight(&event.what) == Weight::Bulk);
     let telling: Vec<usize> = bulk()
         .take(RECENT_WINDOW)
-        .filter(|(_, event)| !is_heartbeat(event))
+        .filter(|(_, event)| !is_heartbeat(event) && !is_cut(event))
         .map(|(at, _)| at)
         .take(MAX_RECENT)
         .collect();
