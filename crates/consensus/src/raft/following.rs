@@ -107,8 +107,12 @@ impl Raft {
         self.send(leader, body, out);
     }
 
-    /// Tells the leader how far the logs are equal, once that is durable.
+    /// Tells the leader how far the logs are equal, once that is durable. Nothing is under way on a disk that has failed, but what it was given
+    /// last may never have arrived: so it tells nothing any more.
     pub(super) fn acknowledge(&mut self, leader: NodeId, out: &mut Vec<Effect>) {
+        if self.disk.has_failed() && !Mistake::AcknowledgeAfterFailure.is_planted() {
+            return;
+        }
         let body = Body::AppendAccepted { matched: self.following.verified };
         if Mistake::AcknowledgeBeforeSync.is_planted() {
             self.send(leader, body, out);
