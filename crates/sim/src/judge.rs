@@ -11,7 +11,7 @@ use quorate_check::limits::{Budget, InTurn, Limits};
 use quorate_check::verdict::Verdict;
 
 /// Steps that one phase of one decision may take: many times what the histories of correct runs of a few hundred operations need.
-const STEPS_MAX: u64 = 1_000_000;
+const STEPS_MAX: u64 = 20_000_000;
 /// Bytes that one decision may hold.
 const MEMORY_MAX_BYTES: u64 = 256 << 20;
 
