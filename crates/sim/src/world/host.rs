@@ -104,8 +104,8 @@ pub struct Host {
     pub slow_sync_us: BTreeMap<usize, u64>,
     /// How many faults keep its disk full.
     pub full: u64,
-    /// Where the last batch begins in the newest segment, if it did not begin that segment: a segment gets its name only once its first batch
-    /// is durable, so damage to that one is always noticed.
+    /// No batch that may be the last one begins before this in the newest segment: damage before it is always noticed. None if that segment
+    /// has only its first batch, because it gets its name only once that one is durable.
     pub last_batch: Option<u64>,
     /// Counts decisions, by topic, so that each has a number of its own.
     pub decisions: BTreeMap<u64, u64>,

@@ -19,7 +19,7 @@ const IDLE_BEFORE_HOUSEKEEPING_NS: u64 = 20_000_000;
 
 /// What one batch made durable.
 #[derive(Default)]
-pub(super) struct Batch {
+struct Batch {
     /// Its writes, in order.
     pub writes: Vec<LogWrite>,
     newest: WriteId,
@@ -27,7 +27,7 @@ pub(super) struct Batch {
 }
 
 /// Writes `jobs` as one batch: all of it is durable when this returns.
-pub(super) fn write_batch(log: &mut Log, jobs: impl Iterator<Item = LogJob>) -> Result<Batch, WalError> {
+fn write_batch(log: &mut Log, jobs: impl Iterator<Item = LogJob>) -> Result<Batch, WalError> {
     let mut batch = Batch::default();
     let mut compactions = Vec::new();
     for job in jobs {
@@ -89,8 +89,8 @@ impl World {
         let running = host.running.as_mut().expect("it is up");
         let Some(log) = &mut running.log else { return };
         let before = position(log);
+        host.last_batch.get_or_insert(before.1);
         running.log_writing = 0;
-
         match write_batch(log, running.log_jobs.drain(..count)) {
             Ok(batch) => {
                 // A batch that began a new segment stands at that segment's start.
@@ -143,12 +143,26 @@ impl World {
         self.step(id, Input::Persisted { group: DEFAULT_GROUP, write });
     }
 
+    /// What the log had under way when the node ended: perhaps it was written.
+    pub(super) fn finish_interrupted_write(&mut self, id: NodeId) {
+        let host = self.host(id);
+        let running = host.running.as_mut().expect("it is up");
+        let count = running.log_writing;
+        if let Some(log) = &mut running.log {
+            host.last_batch.get_or_insert(position(log).1);
+            // Whatever comes of it, nobody is left to be told.
+            let _ = write_batch(log, running.log_jobs.drain(..count));
+        }
+    }
+
     /// One step of housekeeping, if the log is idle.
     pub(super) fn keep_house(&mut self, id: NodeId) {
-        let running = self.host(id).up();
+        let host = self.host(id);
+        let running = host.running.as_mut().expect("it is up");
         running.log_keeps_house = false;
         let is_busy = running.log_writing > 0;
         let Some(log) = &mut running.log else { return };
+        host.last_batch.get_or_insert(position(log).1);
         let result = if is_busy { Ok(true) } else { log.maintain() };
         match result {
             Ok(false) => {}
@@ -165,12 +179,14 @@ impl World {
     pub(super) fn interrupt_housekeeping(&mut self, id: NodeId, operation: u64) {
         let host = self.host(id);
         host.disk.crash_at(host.disk.operations() + operation);
-        let running = host.up();
+        let running = host.running.as_mut().expect("it is up");
         if running.log_keeps_house
             && let Some(log) = &mut running.log
-            && log.maintain().is_err()
         {
-            marks::TORN_HOUSEKEEPING.reach();
+            host.last_batch.get_or_insert(position(log).1);
+            if log.maintain().is_err() {
+                marks::TORN_HOUSEKEEPING.reach();
+            }
         }
     }
 

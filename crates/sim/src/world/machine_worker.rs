@@ -1,6 +1,5 @@
 //! A node's apply thread and its maintenance thread: the machine's jobs, tables that become durable, snapshots that are read.
 
-use super::log_worker::write_batch;
 use super::noise::Topic;
 use super::{Local, MS, World, marks};
 use crate::trace::{Actor, What};
@@ -207,15 +206,5 @@ impl World {
         // A piece that cannot be read is begun anew by the leader, as the driver's maintenance thread has it.
         let piece = running.reader.read(&view, &configuration, to, piece).unwrap_or_default();
         self.step(id, Input::SnapshotRead { group: DEFAULT_GROUP, to, piece });
-    }
-
-    /// What the log had under way when the node ended: perhaps it was written.
-    pub(super) fn finish_interrupted_write(&mut self, id: NodeId) {
-        let running = self.host(id).up();
-        let count = running.log_writing;
-        if let Some(log) = &mut running.log {
-            // Whatever comes of it, nobody is left to be told.
-            let _ = write_batch(log, running.log_jobs.drain(..count));
-        }
     }
 }
