@@ -43,7 +43,7 @@ pub enum Asked {
         /// Its name.
         request: RequestId,
     },
-    /// Open a watch stream under this client's number. A node that crashes ends it by [`Told::StreamGone`].
+    /// Open a watch stream under this client's number. A node that crashes ends it by [`StreamTold::Gone`].
     OpenStream {
         /// Whose.
         client: u64,

@@ -1,6 +1,6 @@
 //! The scenario's file: small enough to be read, complete enough to run again.
 //!
-//! It is TOML. Faults and operations stand one on a line, settings that are [plain](super::plain) are left out:
+//! It is TOML. Faults and operations stand one on a line, settings that are plain are left out:
 //!
 //! ```toml
 //! format = 1
