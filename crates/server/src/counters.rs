@@ -43,7 +43,7 @@ impl Method {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Method::Watch | Method::LeaseKeepAlive => "bidi_stream",
-            Method::RangeStream | Method::Snapshot | Method::HealthWatch => "server_stream",
+            Method::RangeStream | Method::Snapshot | Method::Observe | Method::HealthWatch => "server_stream",
             _ => "unary",
         }
     }
@@ -77,6 +77,28 @@ methods! {
     Downgrade = "etcdserverpb.Maintenance" / "Downgrade",
     AuthStatus = "etcdserverpb.Auth" / "AuthStatus",
     Authenticate = "etcdserverpb.Auth" / "Authenticate",
+    AuthEnable = "etcdserverpb.Auth" / "AuthEnable",
+    AuthDisable = "etcdserverpb.Auth" / "AuthDisable",
+    UserAdd = "etcdserverpb.Auth" / "UserAdd",
+    UserGet = "etcdserverpb.Auth" / "UserGet",
+    UserList = "etcdserverpb.Auth" / "UserList",
+    UserDelete = "etcdserverpb.Auth" / "UserDelete",
+    UserChangePassword = "etcdserverpb.Auth" / "UserChangePassword",
+    UserGrantRole = "etcdserverpb.Auth" / "UserGrantRole",
+    UserRevokeRole = "etcdserverpb.Auth" / "UserRevokeRole",
+    RoleAdd = "etcdserverpb.Auth" / "RoleAdd",
+    RoleGet = "etcdserverpb.Auth" / "RoleGet",
+    RoleList = "etcdserverpb.Auth" / "RoleList",
+    RoleDelete = "etcdserverpb.Auth" / "RoleDelete",
+    RoleGrantPermission = "etcdserverpb.Auth" / "RoleGrantPermission",
+    RoleRevokePermission = "etcdserverpb.Auth" / "RoleRevokePermission",
+    Lock = "v3lockpb.Lock" / "Lock",
+    Unlock = "v3lockpb.Lock" / "Unlock",
+    Campaign = "v3electionpb.Election" / "Campaign",
+    Proclaim = "v3electionpb.Election" / "Proclaim",
+    Leader = "v3electionpb.Election" / "Leader",
+    Observe = "v3electionpb.Election" / "Observe",
+    Resign = "v3electionpb.Election" / "Resign",
     HealthCheck = "grpc.health.v1.Health" / "Check",
     HealthWatch = "grpc.health.v1.Health" / "Watch",
 }

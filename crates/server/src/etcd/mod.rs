@@ -18,6 +18,8 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
+const LOCK_BY_KV: &str = "build locks and elections on KV and leases, as etcdctl does";
+
 /// Answers a call of `method`. Each arm has a future of its own, just as large as that method needs.
 pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Incoming>) -> Answering {
     match method {
@@ -50,6 +52,27 @@ pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Inc
         }
         Method::Snapshot => {
             Box::pin(missing(server, method, "copy the data directory of a stopped member instead"))
+        }
+        Method::Lock | Method::Unlock => Box::pin(missing(server, method, LOCK_BY_KV)),
+        Method::Campaign | Method::Proclaim | Method::Leader | Method::Observe | Method::Resign => {
+            Box::pin(missing(server, method, LOCK_BY_KV))
+        }
+        Method::AuthEnable
+        | Method::AuthDisable
+        | Method::UserAdd
+        | Method::UserGet
+        | Method::UserList
+        | Method::UserDelete
+        | Method::UserChangePassword
+        | Method::UserGrantRole
+        | Method::UserRevokeRole
+        | Method::RoleAdd
+        | Method::RoleGet
+        | Method::RoleList
+        | Method::RoleDelete
+        | Method::RoleGrantPermission
+        | Method::RoleRevokePermission => {
+            Box::pin(missing(server, method, "listen on addresses that only trusted programs reach"))
         }
         Method::Downgrade => {
             Box::pin(missing(server, method, "there is only one version of the cluster's format"))
