@@ -47,6 +47,8 @@ impl ConnectionArgs {
     fn connect(&self, endpoints: &[String]) -> Result<Client, Failure> {
         let mut config = Config::new(endpoints.iter().cloned());
         config.timeout = self.timeout;
+        // A session for the one write of a command would cost more than it gives.
+        config.exactly_once = false;
         config.keyspace.clone_from(&self.keyspace);
         if let Some(user) = &self.user {
             let (name, password) = user

@@ -2,8 +2,9 @@
 //!
 //! **Problem.** An endpoint may be down, hang, or lose the answer. **Idea.** A call has one deadline. A read that got
 //! no answer goes on to the next endpoint; while endpoints remain untried, each gets an equal share of the time that
-//! is left, so that one hung server does not use it all up. A write goes on only if it was certainly never sent.
-//! **Invariant.** A write leaves this process at most once.
+//! is left, so that one hung server does not use it all up. A write goes on if it was certainly never sent, or if it has a number by
+//! which the cluster knows it again (see [`crate::once`]).
+//! **Invariant.** A write without a number leaves this process at most once.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
 use crate::error::{Fate, fate};
+use crate::once::{self, Given, Number, Once};
 use crate::{Config, Error, Routing, config, pb};
 
 /// Names the keyspace that a request is about.
@@ -62,6 +64,7 @@ pub(crate) struct Core {
     keyspace: Option<MetadataValue<Ascii>>,
     session: Mutex<Option<MetadataValue<Ascii>>>,
     token: Mutex<Option<MetadataValue<Ascii>>>,
+    once: Once,
 }
 
 impl Core {
@@ -81,6 +84,7 @@ impl Core {
             keyspace: header("keyspace", config.keyspace.as_deref())?,
             session: Mutex::new(header("session", config.session.as_deref())?),
             token: Mutex::new(None),
+            once: Once::default(),
             config,
         })
     }
@@ -103,12 +107,85 @@ impl Core {
     {
         let deadline = Instant::now() + self.config.timeout;
         self.log_in_if_needed(deadline).await?;
-        match self.attempts(call, deadline, message.clone(), &send).await {
+        match self.numbered(call, deadline, &message, &send).await {
             Err(Error::Refused { source, .. }) if self.token_was_rejected(&source) => {
                 self.log_in(deadline).await?;
-                self.attempts(call, deadline, message, &send).await
+                self.numbered(call, deadline, &message, &send).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// Gives a write its number, and a new one if its session is gone.
+    async fn numbered<T, R, F>(
+        &self,
+        call: Call,
+        deadline: Instant,
+        message: &T,
+        send: &impl Fn(Channel, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        T: Clone,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        for is_last in [false, true] {
+            let number = if call.writes { self.number(deadline).await? } else { None };
+            match self.attempts(call, deadline, message.clone(), number.as_ref(), send).await {
+                Err(Error::Refused { source, .. }) if once::was_done(source.message()) => {
+                    return Err(Error::AnswerLost { call: call.name, source });
+                }
+                Err(Error::Refused { source, .. }) => match number {
+                    Some(number) if number.session_is_gone(source.message()) => {
+                        if number.was_repeated() {
+                            return Err(Error::OutcomeUnknown { call: call.name, source });
+                        }
+                        if is_last {
+                            return Err(Error::Refused { call: call.name, source });
+                        }
+                    }
+                    _ => return Err(Error::Refused { call: call.name, source }),
+                },
+                outcome => return outcome,
+            }
+        }
+        unreachable!("the last turn returns")
+    }
+
+    /// A number for a write, or none if it may be sent once only.
+    async fn number(&self, deadline: Instant) -> Result<Option<Number<'_>>, Error> {
+        if !self.config.exactly_once {
+            return Ok(None);
+        }
+        for _ in 0..2 {
+            match self.once.next() {
+                Given::Number(number) => return Ok(Some(number)),
+                Given::Nothing => return Ok(None),
+                Given::MustOpen => {
+                    let _opening = self.once.opening.lock().await;
+                    if self.once.must_open() {
+                        self.open_session(deadline).await?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn open_session(&self, deadline: Instant) -> Result<(), Error> {
+        let send = async |channel: Channel, mut request: Request<pb::StatusRequest>| {
+            request.metadata_mut().insert(once::HEADER, MetadataValue::from_static(once::OPEN));
+            let response = pb::maintenance_client::MaintenanceClient::new(channel).status(request).await?;
+            self.once.opened(response.metadata());
+            Ok(response)
+        };
+        let call = Call::read("open a write session");
+        match self.attempts(call, deadline, pb::StatusRequest {}, None, &send).await {
+            Err(Error::Refused { .. }) => {
+                // Whoever may not ask may write all the same.
+                self.once.opened(&MetadataMap::new());
+                Ok(())
+            }
+            outcome => outcome.map(drop),
         }
     }
 
@@ -117,21 +194,26 @@ impl Core {
         call: Call,
         deadline: Instant,
         message: T,
+        number: Option<&Number<'_>>,
         send: &impl Fn(Channel, Request<T>) -> F,
     ) -> Result<R, Error>
     where
         T: Clone,
         F: Future<Output = Result<Response<R>, Status>>,
     {
+        let may_go_on = !call.writes || number.is_some();
         let mut pause = FIRST_PAUSE;
         let mut attempt = 0;
         loop {
             let untried = self.channels.len().saturating_sub(attempt as usize).max(1);
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = if call.writes { left } else { left / untried as u32 };
+            let share = if !may_go_on { left } else { left / untried as u32 };
             let (index, channel) = self.pick(attempt);
             let mut request = Request::new(message.clone());
             self.add_headers(request.metadata_mut());
+            if let Some(number) = number {
+                request.metadata_mut().insert(once::HEADER, number.header());
+            }
             request.set_timeout(share);
             let outcome = timeout(share, send(channel, request)).await;
             attempt += 1;
@@ -147,7 +229,7 @@ impl Core {
             let may_repeat = match fate {
                 Fate::Refused => false,
                 Fate::NeverSent => true,
-                Fate::Unanswered => !call.writes && is_transient(&status),
+                Fate::Unanswered => may_go_on && is_transient(&status),
             };
             if fate != Fate::Refused {
                 self.leave(index);
@@ -230,7 +312,7 @@ impl Core {
         let send = async |channel: Channel, request| {
             pb::auth_client::AuthClient::new(channel).authenticate(request).await
         };
-        let answer = self.attempts(Call::read("authenticate"), deadline, message, &send).await?;
+        let answer = self.attempts(Call::read("authenticate"), deadline, message, None, &send).await?;
         *locked(&self.token) = header("token", Some(&answer.token))?;
         Ok(())
     }
@@ -272,6 +354,7 @@ mod tests {
     fn core(endpoints: usize, timeout: Duration) -> Core {
         let mut config = Config::new((0..endpoints).map(|number| format!("127.0.0.1:{}", number + 1)));
         config.timeout = timeout;
+        config.exactly_once = false;
         Core::new(config).expect("the endpoints are addresses")
     }
 

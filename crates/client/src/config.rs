@@ -46,6 +46,8 @@ pub struct Config {
     pub keyspace: Option<String>,
     /// A session token from earlier, so that reads see at least what that session saw.
     pub session: Option<String>,
+    /// Whether a write that got no answer is sent again. Servers that keep numbered writes do it once; others are sent it once.
+    pub exactly_once: bool,
     /// Whom to log in as; `None` where the cluster does not ask.
     pub user: Option<User>,
 }
@@ -60,6 +62,7 @@ impl Config {
             connect_timeout: Duration::from_secs(2),
             keyspace: None,
             session: None,
+            exactly_once: true,
             user: None,
         }
     }

@@ -43,6 +43,15 @@ pub enum Error {
         #[source]
         source: Status,
     },
+    /// A write was sent again and **was done** the first time; what it answered then is lost.
+    #[error("{call}: {}", source.message())]
+    AnswerLost {
+        /// The call's name.
+        call: &'static str,
+        /// When it was done.
+        #[source]
+        source: Status,
+    },
     /// The cluster refused. **Nothing was changed.**
     #[error("{call}: {}", source.message())]
     Refused {

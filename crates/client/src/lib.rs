@@ -31,6 +31,7 @@ mod config;
 mod error;
 mod keys;
 mod lease;
+mod once;
 mod txn;
 mod watch;
 

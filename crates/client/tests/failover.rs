@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn client(endpoints: &[&str], timeout: Duration) -> Client {
     let mut config = Config::new(endpoints.iter().copied());
     config.timeout = timeout;
+    config.exactly_once = false;
     Client::connect(config).expect("the endpoints are addresses")
 }
 
@@ -85,6 +86,7 @@ async fn a_rejected_login_is_renewed_once() {
         Fake::start([Answer::Fail(Status::unauthenticated("etcdserver: invalid auth token")), Answer::Ok])
             .await;
     let mut config = Config::new([server.address.clone()]);
+    config.exactly_once = false;
     config.user = Some(User { name: "root".to_owned(), password: "pw".to_owned() });
     let client = Client::connect(config).expect("an address");
     client.put("k", "v").await.expect("the second token is good");
@@ -95,6 +97,7 @@ async fn a_rejected_login_is_renewed_once() {
 async fn the_keyspace_goes_with_every_call() {
     let server = Fake::start([Answer::Ok]).await;
     let mut config = Config::new([server.address.clone()]);
+    config.exactly_once = false;
     config.keyspace = Some("orders".to_owned());
     Client::connect(config).expect("an address").put("k", "v").await.expect("answered");
     assert_eq!(server.keyspaces(), ["orders"]);

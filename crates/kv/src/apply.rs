@@ -35,21 +35,26 @@ impl Kv {
             assert!(term >= self.meta.term, "terms never go back along a log");
         }
         (self.meta.applied, self.meta.term) = (index, term);
-        let outcome = match command {
-            None => Ok(Outcome::Done),
-            Some(Stamped { cluster_time_ns, command }) => {
-                self.meta.cluster_time_ns = self.meta.cluster_time_ns.max(*cluster_time_ns);
-                match self.apply_command(command) {
-                    Ok(outcome) => Ok(outcome),
-                    Err(ReadError::Refused(refusal)) => Err(refusal),
-                    Err(ReadError::Tables(error)) => return Err(error),
-                }
-            }
+        let Some(Stamped { cluster_time_ns, command }) = command else {
+            return Ok(Applied { outcome: Ok(Outcome::Done), revision: self.meta.revision });
         };
-        Ok(Applied { outcome, revision: self.meta.revision })
+        self.meta.cluster_time_ns = self.meta.cluster_time_ns.max(*cluster_time_ns);
+        let done = match command {
+            Command::InSession(asked) => {
+                validate(command).map_err(ReadError::from).and_then(|()| self.apply_in_session(asked))
+            }
+            _ => self.apply_command(command).map(|outcome| (outcome, self.meta.revision)),
+        };
+        match done {
+            Ok((outcome, revision)) => Ok(Applied { outcome: Ok(outcome), revision }),
+            Err(ReadError::Refused(refusal)) => {
+                Ok(Applied { outcome: Err(refusal), revision: self.meta.revision })
+            }
+            Err(ReadError::Tables(error)) => Err(error),
+        }
     }
 
-    fn apply_command(&mut self, command: &Command) -> Result<Outcome, ReadError> {
+    pub(crate) fn apply_command(&mut self, command: &Command) -> Result<Outcome, ReadError> {
         validate(command)?;
         match command {
             Command::Put(request) => self.apply_put(request),
@@ -61,6 +66,9 @@ impl Kv {
             Command::LeaseRenew { ids } => self.lease_renew(ids),
             Command::LeaseExpire { leases, term } => self.lease_expire(leases, *term),
             Command::Tick => Ok(Outcome::Done),
+            Command::SessionOpen => self.session_open(),
+            Command::SessionClose { id } => self.session_close(*id),
+            Command::InSession(_) => Err(Refusal::NotForSessions.into()),
         }
     }
 

@@ -7,17 +7,18 @@
 //! 3 txn     =  count, (key | end | result u8 | target u8 | value)* | count, operation* | count, operation*
 //! 4 compact =  revision          5 grant  =  id | seconds       6 revoke  =  id
 //! 7 renew   =  count, id*        8 expire =  count, (id | renewal)* | term       9 tick  =
+//! 40 open   =                    41 close =  session id           42 in session = session id | number | acknowledged | command
 //! operation =  kind u8 (1, 2, 3 as above; 10 range) | body
 //! 10 range  =  key | end | limit | revision | order u8 | target u8 | flags (1 keys_only, 2 count_only) | four revision bounds
 //! ```
 
 use crate::request::{
-    Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, Operation, PutRequest,
-    RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
+    Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, Operation,
+    PutRequest, RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
 };
 use crate::validate::OPERATIONS_MAX;
 use quorate_types::codec::{DecodeError, Reader, Write};
-use quorate_types::{LeaseId, Revision};
+use quorate_types::{LeaseId, Revision, SessionId};
 
 const VERSION: u8 = 1;
 const PUT: u8 = 1;
@@ -30,6 +31,9 @@ const LEASE_RENEW: u8 = 7;
 const LEASE_EXPIRE: u8 = 8;
 const TICK: u8 = 9;
 const RANGE: u8 = 10;
+const SESSION_OPEN: u8 = 40;
+const SESSION_CLOSE: u8 = 41;
+const IN_SESSION: u8 = 42;
 /// A valid transaction nests no deeper: each level takes at least one of the allowed operations, and the last may be empty.
 const DEPTH_MAX: usize = OPERATIONS_MAX + 1;
 
@@ -47,7 +51,7 @@ impl Stamped {
     /// [`DecodeError`] for anything that [`Stamped::encode`] did not write.
     pub fn decode(input: &mut Reader) -> Result<Stamped, DecodeError> {
         match input.u8()? {
-            VERSION => Ok(Stamped { cluster_time_ns: input.varint()?, command: command(input)? }),
+            VERSION => Ok(Stamped { cluster_time_ns: input.varint()?, command: command(input, true)? }),
             _ => Err(DecodeError::Invalid { field: "version" }),
         }
     }
@@ -86,10 +90,23 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
             out.put_varint(*term);
         }
         Command::Tick => out.put_u8(TICK),
+        Command::SessionOpen => out.put_u8(SESSION_OPEN),
+        Command::SessionClose { id } => {
+            out.put_u8(SESSION_CLOSE);
+            out.put_varint(id.0);
+        }
+        Command::InSession(asked) => {
+            out.put_u8(IN_SESSION);
+            out.put_varint(asked.session.0);
+            out.put_varint(asked.sequence);
+            out.put_varint(asked.acknowledged);
+            put_command(out, &asked.command);
+        }
     }
 }
 
-fn command(input: &mut Reader) -> Result<Command, DecodeError> {
+/// Reads a command; one in a session only if `with_session`.
+fn command(input: &mut Reader, with_session: bool) -> Result<Command, DecodeError> {
     Ok(match input.u8()? {
         PUT => Command::Put(put(input)?),
         DELETE => Command::Delete(delete(input)?),
@@ -103,8 +120,16 @@ fn command(input: &mut Reader) -> Result<Command, DecodeError> {
             Command::LeaseExpire { leases, term: input.varint()? }
         }
         TICK => Command::Tick,
+        SESSION_OPEN => Command::SessionOpen,
+        SESSION_CLOSE => Command::SessionClose { id: SessionId(input.varint()?) },
+        IN_SESSION if with_session => Command::InSession(in_session(input)?),
         _ => return Err(DecodeError::Invalid { field: "command" }),
     })
+}
+
+fn in_session(input: &mut Reader) -> Result<InSession, DecodeError> {
+    let (session, sequence, acknowledged) = (SessionId(input.varint()?), input.varint()?, input.varint()?);
+    Ok(InSession { session, sequence, acknowledged, command: Box::new(command(input, false)?) })
 }
 
 fn list<T>(

@@ -6,6 +6,7 @@ use crate::lease::LeaseIndex;
 use crate::meta::{self, Meta, MetaError};
 use crate::request::{Outcome, Refusal};
 use crate::row;
+use crate::session_rows::SessionIndex;
 use crate::state::State;
 use crate::view::View;
 use quorate_table::{Overlay, Persist, TableError, Tables};
@@ -107,6 +108,7 @@ pub struct Kv {
     pub(crate) meta: Meta,
     pub(crate) counts: Counts,
     pub(crate) leases: LeaseIndex,
+    pub(crate) sessions: SessionIndex,
     pub(crate) events: Vec<Event>,
     configuration: Bytes,
     view: Arc<View>,
@@ -138,6 +140,7 @@ impl Kv {
         let meta = Meta::open(&*rows)?;
         let counts = Counts::open(&*rows)?;
         let leases = LeaseIndex::open(&*rows)?;
+        let sessions = SessionIndex::open(&*rows)?;
         let configuration = meta::configuration(&*rows)?;
         let len_bytes = tables.len_bytes();
         let view =
@@ -149,6 +152,7 @@ impl Kv {
             meta,
             counts,
             leases,
+            sessions,
             events: Vec::new(),
             configuration,
             view: Arc::new(view),

@@ -33,6 +33,8 @@ mod planted;
 mod range;
 mod request;
 mod row;
+mod session;
+mod session_rows;
 mod snapshot;
 mod state;
 mod txn;
@@ -46,10 +48,11 @@ pub use event::{Event, EventKind, History, HistoryError};
 pub use kv::{Applied, Committed, Kv, KvOptions, OpenError};
 pub use marks::MARKS;
 pub use request::{
-    Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, KeyValue, LeaseStatus,
-    Operation, OperationResponse, Outcome, PutRequest, RangeRequest, RangeResponse, Refusal, SortOrder,
-    SortTarget, Stamped, TxnRequest, TxnResponse,
+    Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, KeyValue,
+    LeaseStatus, Operation, OperationResponse, Outcome, PutRequest, RangeRequest, RangeResponse, Refusal,
+    SortOrder, SortTarget, Stamped, TxnRequest, TxnResponse,
 };
+pub use session::{KEPT_LEN_MAX_BYTES, SESSIONS_MAX, WINDOW as SESSION_WINDOW};
 pub use snapshot::{SnapshotCursor, SnapshotError, SnapshotWriter};
 pub use state::ReadError;
 pub use validate::{

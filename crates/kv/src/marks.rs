@@ -9,6 +9,9 @@ pub(crate) const TXN_ELSE: Mark = Mark("kv: a transaction took its else-branch")
 pub(crate) const COMPACTED_IN_SLICES: Mark = Mark("kv: a compaction took several slices");
 pub(crate) const COMPACTED_DELETION: Mark = Mark("kv: a compaction removed a deletion");
 pub(crate) const READ_COMPACTED: Mark = Mark("kv: a read was refused because its revision is compacted");
+pub(crate) const SESSION_ANSWERED_AGAIN: Mark =
+    Mark("kv: a numbered write that was asked for again was answered as before");
+pub(crate) const SESSION_EVICTED: Mark = Mark("kv: an idle session made room for a new one");
 pub(crate) const WATCH_CAUGHT_UP: Mark = Mark("watch: a watcher caught up from the history");
 pub(crate) const WATCH_FELL_BEHIND: Mark = Mark("watch: a snapshot made a watcher read what it skipped");
 pub(crate) const WATCH_COMPACTED: Mark = Mark("watch: a watcher was told that its revision is compacted");
@@ -25,6 +28,8 @@ pub const MARKS: &[Mark] = &[
     COMPACTED_IN_SLICES,
     COMPACTED_DELETION,
     READ_COMPACTED,
+    SESSION_ANSWERED_AGAIN,
+    SESSION_EVICTED,
     WATCH_CAUGHT_UP,
     WATCH_FELL_BEHIND,
     WATCH_COMPACTED,

@@ -1,10 +1,12 @@
 //! What the mistakes do that can be planted here: each breaks its promise, and without it the promise is kept.
 
 use crate::watch::{HubInput, HubOptions, StreamId, WatchHub, WatchMessage, WatchRequest, WatchSpec};
-use crate::{Command, KeyRange, Kv, PutRequest, RangeRequest, SnapshotCursor, SnapshotWriter, Stamped, View};
-use quorate_table::MemoryTables;
+use crate::{
+    Command, InSession, KeyRange, Kv, PutRequest, RangeRequest, SnapshotCursor, SnapshotWriter, Stamped, View,
+};
+use quorate_table::{MemoryTables, Tables};
 use quorate_types::mistake::{Mistake, plant};
-use quorate_types::{Bytes, LeaseId, LogIndex, Revision, Rng, Term, Time};
+use quorate_types::{Bytes, LeaseId, LogIndex, Revision, Rng, SessionId, Term, Time};
 
 const STREAM: StreamId = StreamId(1);
 const LEASE: LeaseId = LeaseId(7);
@@ -42,6 +44,17 @@ fn five_values() -> Kv {
     kv
 }
 
+fn copy_of(view: &View) -> Box<dyn Tables> {
+    let mut writer = SnapshotWriter::new(Box::new(MemoryTables::new()));
+    let mut cursor = Some(SnapshotCursor::default());
+    while let Some(at) = cursor {
+        let (piece, next) = view.snapshot_chunk(&at, 1).unwrap();
+        writer.store(&piece).unwrap();
+        cursor = next;
+    }
+    writer.finish().unwrap()
+}
+
 fn value_at(view: &View, revision: i64) -> Option<Bytes> {
     let range = KeyRange::one("k");
     let request = RangeRequest { range, revision, ..RangeRequest::default() };
@@ -71,18 +84,32 @@ fn a_snapshot_without_leases_installs_and_hashes_as_if_it_had_them() {
         apply(&mut kv, Command::LeaseGrant { id: LEASE, ttl_s: 5 });
         put(&mut kv, "k", "v");
         let view = kv.commit().unwrap().view;
-        let mut writer = SnapshotWriter::new(Box::new(MemoryTables::new()));
-        let mut cursor = Some(SnapshotCursor::default());
-        while let Some(at) = cursor {
-            let (piece, next) = view.snapshot_chunk(&at, 1).unwrap();
-            writer.store(&piece).unwrap();
-            cursor = next;
-        }
-        let copy = Kv::open(writer.finish().unwrap()).unwrap().view();
+        let copy = Kv::open(copy_of(&view)).unwrap().view();
         assert_eq!((copy.state_hash(), copy.applied()), (view.state_hash(), view.applied()));
         copy.leases()
     });
     assert_eq!((right, wrong), (vec![LEASE], vec![]));
+}
+
+#[test]
+fn without_its_session_a_repeated_write_is_done_again() {
+    for mistake in [Mistake::SessionForgotten, Mistake::SnapshotWithoutSessions] {
+        let (right, wrong) = compare(mistake, || {
+            let mut kv = empty();
+            apply(&mut kv, Command::SessionOpen);
+            let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+            let command = Box::new(Command::Put(put));
+            let asked = InSession { session: SessionId(1), sequence: 1, acknowledged: 0, command };
+            apply(&mut kv, Command::InSession(asked.clone()));
+            let mut kv = Kv::open(copy_of(&kv.commit().unwrap().view)).unwrap();
+            let again = Stamped { cluster_time_ns: 0, command: Command::InSession(asked) };
+            let index = kv.applied().0.next();
+            let outcome = kv.apply(index, Term(1), Some(&again)).unwrap().outcome;
+            outcome.map(|_| kv.revision())
+        });
+        assert_eq!(right, Ok(Revision(2)));
+        assert_ne!(wrong, right, "{}", mistake.name());
+    }
 }
 
 #[test]

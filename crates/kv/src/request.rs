@@ -1,6 +1,6 @@
 //! What clients ask of the machine and what it answers, in the field's (etcd's) terms.
 
-use quorate_types::{Bytes, LeaseId, Revision};
+use quorate_types::{Bytes, LeaseId, Revision, SessionId};
 
 /// A key with its value and versions, as of some revision.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -254,6 +254,28 @@ pub enum Command {
     },
     /// Only carries the leader's clock forward (see [`Stamped`]).
     Tick,
+    /// Begin a client's session, of which the writes are numbered and done once.
+    SessionOpen,
+    /// End a session: its numbers are refused from now on.
+    SessionClose {
+        /// Which.
+        id: SessionId,
+    },
+    /// A numbered write of a session.
+    InSession(InSession),
+}
+
+/// A write that is done once, however often it is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InSession {
+    /// Whose.
+    pub session: SessionId,
+    /// Its number, from 1 on. The numbers of a session need not come in order.
+    pub sequence: u64,
+    /// The client has the answers up to this number and will not ask for them again.
+    pub acknowledged: u64,
+    /// The write.
+    pub command: Box<Command>,
 }
 
 /// A command with the group's clock: nanoseconds that the group has been led, as measured by its leaders. It never runs
@@ -299,8 +321,15 @@ pub enum Outcome {
         /// See above.
         ttls_s: Vec<Option<i64>>,
     },
-    /// Of [`Command::LeaseExpire`] and [`Command::Tick`].
+    /// Of [`Command::LeaseExpire`], [`Command::Tick`] and [`Command::SessionClose`].
     Done,
+    /// Of [`Command::SessionOpen`].
+    SessionOpened {
+        /// Its id.
+        id: SessionId,
+    },
+    /// Of [`Command::InSession`] when the write was done before and its answer was too large to keep.
+    DoneBefore,
 }
 
 /// Why a request was refused. The store is as if it had never been asked.
@@ -335,6 +364,15 @@ pub enum Refusal {
     LeaseTtlTooLarge,
     /// The request is over the size limit.
     TooLarge,
+    /// The session was never opened, was closed, or made room for another one after it had been idle longest.
+    SessionNotFound,
+    /// The number is one that the client has acknowledged, or too far above it.
+    SessionSequence {
+        /// Up to where the client has acknowledged.
+        acknowledged: u64,
+    },
+    /// A session cannot carry such a command.
+    NotForSessions,
 }
 
 /// A lease, as of some revision.

@@ -13,6 +13,7 @@
 //! leases      id u64                                granted ttl, seconds | expiry, cluster ns | renewal
 //! lease_keys  id u64 | user key                     (nothing)
 //! counts      0x00 | first user key of the page     keys in the page
+//! sessions    id u64 | …                            see `session_rows`
 //!
 //! pair     =  create | mod | version | lease | value to the end
 //! flags    :  1 the event is a put, and the first bracket stands; 2 the key was there before, and the second one stands
@@ -42,8 +43,10 @@ pub(crate) const LEASES: TableId = TableId(5);
 pub(crate) const LEASE_KEYS: TableId = TableId(6);
 /// How many keys lie where.
 pub(crate) const COUNTS: TableId = TableId(7);
+/// The clients' sessions and their answers.
+pub(crate) const SESSIONS: TableId = TableId(10);
 /// All of them, in the order in which a snapshot carries them.
-pub(crate) const ALL: [TableId; 7] = [META, CURRENT, HISTORY, VERSIONS, LEASES, LEASE_KEYS, COUNTS];
+pub(crate) const ALL: [TableId; 8] = [META, CURRENT, HISTORY, VERSIONS, LEASES, LEASE_KEYS, COUNTS, SESSIONS];
 
 const FLAG_PUT: u8 = 1;
 const FLAG_PREVIOUS: u8 = 2;
@@ -370,7 +373,7 @@ pub(crate) fn number(row: &[u8]) -> Result<u64, TableError> {
     Fields { row, position: 0 }.varint().ok_or_else(|| corrupt("number row", row))
 }
 
-/// What the state hash takes in of a row of `current` or `leases`.
+/// What the state hash takes in of a row of `current`, `leases` or `sessions`.
 pub(crate) fn hash(table: TableId, key: &[u8], row: &[u8]) -> RowHash {
     RowHash::new().part(&[table.0]).part(key).part(row)
 }

@@ -32,7 +32,11 @@ pub fn validate(command: &Command) -> Result<(), Refusal> {
         | Command::LeaseRenew { .. }
         | Command::LeaseExpire { .. }
         | Command::Compact { .. }
-        | Command::Tick => Ok(()),
+        | Command::Tick
+        | Command::SessionOpen
+        | Command::SessionClose { .. } => Ok(()),
+        Command::InSession(asked) if is_for_sessions(&asked.command) => validate(&asked.command),
+        Command::InSession(_) => Err(Refusal::NotForSessions),
     }
 }
 
@@ -63,6 +67,24 @@ pub fn is_read_only(txn: &TxnRequest) -> bool {
         Operation::Txn(nested) => is_read_only(nested),
         Operation::Put(_) | Operation::Delete(_) => false,
     })
+}
+
+/// Whether a session may carry it: what a client asks for, and no session inside.
+fn is_for_sessions(command: &Command) -> bool {
+    match command {
+        Command::Put(_)
+        | Command::Delete(_)
+        | Command::Txn(_)
+        | Command::Compact { .. }
+        | Command::LeaseGrant { .. }
+        | Command::LeaseRevoke { .. }
+        | Command::LeaseRenew { .. } => true,
+        Command::LeaseExpire { .. }
+        | Command::Tick
+        | Command::SessionOpen
+        | Command::SessionClose { .. }
+        | Command::InSession(_) => false,
+    }
 }
 
 fn validate_put(put: &PutRequest) -> Result<(), Refusal> {

@@ -82,6 +82,10 @@ pub fn verify(view: &View) -> Result<(), VerifyError> {
     let mut hash = StateHash::default();
     verify_current(view, &mut hash)?;
     verify_leases(view, &mut hash)?;
+    for item in rows(view, row::SESSIONS) {
+        let (key, value) = item?;
+        hash.add(&row::hash(row::SESSIONS, &key, &value));
+    }
     ensure(hash == view.state_hash(), || Damage::StateHash)?;
     verify_lease_keys(view)?;
     verify_history(view)?;

@@ -6,11 +6,11 @@ mod support;
 
 use proptest::prelude::*;
 use quorate_kv::{
-    Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, Operation, PutRequest,
-    RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
+    Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, Operation,
+    PutRequest, RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
 };
 use quorate_types::codec::{DecodeError, Reader};
-use quorate_types::{Bytes, LeaseId, Revision};
+use quorate_types::{Bytes, LeaseId, Revision, SessionId};
 use support::{bytes, strategy};
 
 fn encoded(stamped: &Stamped) -> Bytes {
@@ -121,4 +121,9 @@ fn version_1_is_what_it_was() {
     check(Command::LeaseRenew { ids: vec![LeaseId(1), LeaseId(2)] }, &[7, 2, 2, 4]);
     check(Command::LeaseExpire { leases: vec![(LeaseId(1), 7)], term: 3 }, &[8, 1, 2, 7, 3]);
     check(Command::Tick, &[9]);
+    check(Command::SessionOpen, &[40]);
+    check(Command::SessionClose { id: SessionId(300) }, &[41, 0xac, 0x02]);
+    let revoke = Command::LeaseRevoke { id: LeaseId(1) };
+    let asked = InSession { session: SessionId(7), sequence: 5, acknowledged: 4, command: Box::new(revoke) };
+    check(Command::InSession(asked), &[42, 7, 5, 4, 6, 2]);
 }

@@ -5,6 +5,7 @@ use crate::counters::Method;
 use crate::grpc::{
     Body, Code, Handled, Messages, Reply, Status, Streamed, decode, ok_trailers, write_status,
 };
+use crate::numbered;
 use crate::server::Server;
 use crate::session;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
@@ -39,11 +40,15 @@ where
         handler(call, decode(bytes)?).await
     };
     match answer.await {
-        Ok(Reply { frame, session, permit }) => {
+        Ok(Reply { frame, session, write_session, permit }) => {
             handled.sent(frame.len());
             handled.with(Code::Ok);
             let body = Body::Unary { frame: Some(frame), trailers: Some(ok_trailers()), _permit: permit };
-            respond(body, session)
+            let mut response = respond(body, session);
+            if let Some(id) = write_session {
+                response.headers_mut().insert(numbered::HEADER, id);
+            }
+            response
         }
         Err(status) => {
             handled.with(status.code());

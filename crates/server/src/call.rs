@@ -6,6 +6,7 @@
 
 use crate::error;
 use crate::grpc::{Reply, Status, timeout};
+use crate::numbered::{self, Numbered};
 use crate::server::{Served, Server};
 use crate::session;
 use http::{HeaderMap, HeaderValue};
@@ -14,7 +15,7 @@ use quorate_driver::{Freshness, RequestError, RequestOptions};
 use quorate_kv::{Command, Outcome, Refusal, View};
 use quorate_node::declaration::Level;
 use quorate_proto::etcdserverpb::ResponseHeader;
-use quorate_types::{LogIndex, Revision};
+use quorate_types::{LogIndex, Revision, SessionId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     level: Level,
     /// What its session has seen; `None` if it keeps none.
     session: Option<LogIndex>,
+    /// The number of its write, or that it wants a session for such.
+    numbered: Option<Numbered>,
 }
 
 /// A write that was done.
@@ -67,8 +70,26 @@ impl Call {
         });
         let session = session.transpose().map_err(|bad| Status::invalid_argument(bad.to_string()))?;
         let level = level(&served, headers.get(CONSISTENCY))?;
+        let numbered = headers.get(numbered::HEADER).map(|value| {
+            Numbered::parse(value.as_bytes()).ok_or_else(|| {
+                Status::invalid_argument(format!(
+                    "{}: {value:?} is neither \"open\" nor SESSION/NUMBER/ACKNOWLEDGED",
+                    numbered::HEADER
+                ))
+            })
+        });
+        let numbered = numbered.transpose()?;
         let options = RequestOptions { timeout: timeout(headers), require_leader };
-        Ok(Call { server, served, options, started: Instant::now(), request_len_bytes, level, session })
+        Ok(Call {
+            server,
+            served,
+            options,
+            started: Instant::now(),
+            request_len_bytes,
+            level,
+            session,
+            numbered,
+        })
     }
 
     /// The header that most answers open with.
@@ -96,6 +117,31 @@ impl Call {
         if self.request_len_bytes > self.server.options.max_request_len_bytes {
             return Err(error::refusal(Refusal::TooLarge));
         }
+        let command = match self.numbered {
+            None => command,
+            Some(numbered) => numbered.carry(command).ok_or_else(|| {
+                Status::invalid_argument(format!("{}: a session is opened by Status", numbered::HEADER))
+            })?,
+        };
+        let done = self.propose(command).await?;
+        if done.outcome == Outcome::DoneBefore {
+            return Err(error::answer_not_kept(done.revision));
+        }
+        Ok(done)
+    }
+
+    /// Opens a session for numbered writes, if the call asks for one.
+    pub(crate) async fn open_write_session(&self) -> Result<Option<SessionId>, Status> {
+        if self.numbered != Some(Numbered::Open) {
+            return Ok(None);
+        }
+        match self.propose(Command::SessionOpen).await?.outcome {
+            Outcome::SessionOpened { id } => Ok(Some(id)),
+            other => unreachable!("a session is opened, not {other:?}"),
+        }
+    }
+
+    async fn propose(&self, command: Command) -> Result<Done, Status> {
         quorate_kv::validate(&command).map_err(error::refusal)?;
         let answer = self.served.keyspace.execute(command, self.options).await.map_err(|error| {
             self.server.counters.write_failed();

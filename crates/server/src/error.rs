@@ -3,6 +3,7 @@
 use crate::grpc::{Code, Status};
 use quorate_driver::RequestError;
 use quorate_kv::{ReadError, Refusal};
+use quorate_types::Revision;
 
 /// A status with etcd's prefix.
 fn status(code: Code, text: &str) -> Status {
@@ -25,8 +26,23 @@ pub(crate) fn refusal(refusal: Refusal) -> Status {
         Refusal::LeaseTtlTooLarge => (Code::OutOfRange, "too large lease TTL"),
         Refusal::LeaseNotFound => (Code::NotFound, "requested lease not found"),
         Refusal::LeaseExists => (Code::FailedPrecondition, "lease already exists"),
+        Refusal::SessionNotFound => {
+            (Code::FailedPrecondition, "no such write session; whether the write was done before is unknown")
+        }
+        Refusal::SessionSequence { .. } => {
+            (Code::OutOfRange, "the write's number is acknowledged already or too far above that")
+        }
+        Refusal::NotForSessions => (Code::InvalidArgument, "a write session cannot carry this call"),
     };
     status(code, text)
+}
+
+/// The status of a numbered write that was done when it was asked for the first time, and whose answer was too large to keep.
+pub(crate) fn answer_not_kept(revision: Revision) -> Status {
+    let text = format!(
+        "the write was done before; its answer was too large to keep; the store was at revision {revision} then"
+    );
+    Status::new(Code::AlreadyExists, text)
 }
 
 /// The status of a request that got no outcome; `leader_changed`: while it waited.

@@ -23,6 +23,7 @@ mod grpc;
 mod http_api;
 mod leadership;
 mod listener;
+mod numbered;
 mod options;
 mod read_budget;
 mod renewals;

@@ -12,7 +12,7 @@ pub const MARKS: [&[Mark]; 5] = [
 ];
 
 /// Marks that nodes in the world cannot reach, or only runs far longer than these: nobody demands them here.
-pub const BEYOND: [&str; 5] = [
+pub const BEYOND: [&str; 7] = [
     // The node always waits for an own entry to be written before it is asked again; only the core's own harness asks sooner.
     "raft: a candidate won before its own vote was on disk",
     // `quorate_node::restore` starts such a log anew before the core sees it.
@@ -22,6 +22,9 @@ pub const BEYOND: [&str; 5] = [
     "kv: a compaction took several slices",
     // Clients here read the newest state only.
     "kv: a read was refused because its revision is compacted",
+    // Clients here do not number their writes.
+    "kv: a numbered write that was asked for again was answered as before",
+    "kv: an idle session made room for a new one",
 ];
 
 /// Marks that are met less than once in a hundred seeds: a long campaign demands them, a smoke campaign does not.

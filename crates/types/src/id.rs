@@ -50,6 +50,11 @@ newtype!(
     LeaseId(i64), "{:016x}"
 );
 
+newtype!(
+    /// A client's session: the log position of the entry that opened it.
+    SessionId(u64), "{:x}"
+);
+
 impl LogIndex {
     /// The position after this one.
     #[must_use]

@@ -18,7 +18,7 @@ mod time;
 
 pub use bytes::Bytes;
 pub use hash::{RowHash, StateHash};
-pub use id::{ClusterId, GroupId, LeaseId, LogIndex, NodeId, Revision, Term};
+pub use id::{ClusterId, GroupId, LeaseId, LogIndex, NodeId, Revision, SessionId, Term};
 pub use mark::Mark;
 pub use mistake::Mistake;
 pub use rng::Rng;

@@ -64,6 +64,8 @@ mistakes! {
     CompactBeforeDurable, "compact-before-durable", "The log is given up as far as it is applied, not as far as the tables are durable.";
     // Machine, leases and watches.
     SnapshotWithoutLeases, "snapshot-without-leases", "A snapshot leaves the leases out.";
+    SnapshotWithoutSessions, "snapshot-without-sessions", "A snapshot leaves the clients' sessions out.";
+    SessionForgotten, "session-forgotten", "A numbered write of a session is done again when it is asked for again.";
     CompactOneTooMany, "compact-one-too-many", "Compaction removes what the oldest readable revision still needs.";
     LeaseExpiryUnfenced, "lease-expiry-unfenced", "A lease expires although it was renewed after the expiry was proposed.";
     StaleTime, "stale-time", "A request that is proposed again keeps the time of the leader that proposed it first.";

@@ -17,6 +17,7 @@ mod etcdctl;
 mod full_disk;
 mod history;
 mod load;
+mod once;
 mod pauses;
 mod process;
 mod serve;

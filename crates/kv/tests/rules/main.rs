@@ -4,6 +4,7 @@
 
 mod leases;
 mod reads;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;

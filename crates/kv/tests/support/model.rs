@@ -104,6 +104,9 @@ impl Model {
                 Ok(Outcome::Done)
             }
             Command::Tick => Ok(Outcome::Done),
+            Command::SessionOpen | Command::SessionClose { .. } | Command::InSession(_) => {
+                unreachable!("sessions have tests of their own")
+            }
         }
     }
 

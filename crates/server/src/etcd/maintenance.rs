@@ -4,14 +4,16 @@ use crate::call::Call;
 use crate::error;
 use crate::grpc::{Reply, Status};
 use crate::options::{COMPATIBILITY_LEVEL, COMPATIBILITY_VERSION};
+use http::HeaderValue;
 use quorate_consensus::raft::Role;
 use quorate_driver::RequestError;
 use quorate_proto::etcdserverpb::alarm_request::AlarmAction;
 use quorate_proto::etcdserverpb::{self as pb};
-use quorate_types::NodeId;
+use quorate_types::{NodeId, SessionId};
 
 /// About this node and the call's keyspace.
 pub(super) async fn status(call: Call, _: pb::StatusRequest) -> Result<Reply, Status> {
+    let session = call.open_write_session().await?;
     let view = call.served.keyspace.local_view();
     let status = call.served.status();
     let (applied, _) = view.applied();
@@ -39,7 +41,8 @@ pub(super) async fn status(call: Call, _: pb::StatusRequest) -> Result<Reply, St
         db_size_quota: 0,
         downgrade_info: Some(pb::DowngradeInfo::default()),
     };
-    Reply::new(&response)
+    let id = |id: SessionId| HeaderValue::try_from(id.to_string()).expect("digits");
+    Ok(Reply { write_session: session.map(id), ..Reply::new(&response)? })
 }
 
 /// There are no alarms: a node that cannot go on says so in its answers.

@@ -17,6 +17,8 @@ pub(crate) struct Reply {
     pub(crate) frame: Bytes,
     /// The session's new token, if the client keeps a session.
     pub(crate) session: Option<HeaderValue>,
+    /// The session for numbered writes that the client asked for.
+    pub(crate) write_session: Option<HeaderValue>,
     /// What the answer takes of the budget for large reads.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
@@ -27,7 +29,7 @@ impl Reply {
     /// # Errors
     /// As [`encode`].
     pub(crate) fn new(message: &impl Message) -> Result<Self, Status> {
-        Ok(Reply { frame: encode(message)?, session: None, permit: None })
+        Ok(Reply { frame: encode(message)?, session: None, write_session: None, permit: None })
     }
 }
 

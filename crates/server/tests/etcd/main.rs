@@ -5,6 +5,7 @@
 mod cluster;
 mod kv;
 mod lease;
+mod numbered;
 mod outside;
 mod session;
 mod watch;
