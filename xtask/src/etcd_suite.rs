@@ -42,7 +42,6 @@ const MEMBERS: usize = 3;
 const NO_USERS: &str = "users and roles are not built";
 const NO_BLOCKS: &str =
     "the server-side lock and election services are not built; clients that lock through KV work";
-const NO_HASH: &str = "replicas compare their hashes themselves";
 
 const CASES: [Case; 29] = [
     runs("test_put", "Put"),
@@ -60,6 +59,8 @@ const CASES: [Case; 29] = [
     runs("test_status", "Status"),
     runs("test_alarm", "Alarm (get, deactivate)"),
     runs("test_defragment", "Defragment"),
+    runs("test_hash", "Hash"),
+    runs("test_hash_kv", "HashKV"),
     // With several members it expects a header, which etcd does not send either.
     Case { members: 1, ..runs("test_move_leader", "MemberList, Status, MoveLeader") },
     runs("test_remove_and_add_endpoint", "Put, Range"),
@@ -71,8 +72,6 @@ const CASES: [Case; 29] = [
     waits("test_auth_refresh_token_once_for_concurrent_calls", "AuthEnable, token expiry, metrics", NO_USERS),
     waits("test_role", "RoleAdd, RoleGet, RoleGrantPermission and others", NO_USERS),
     waits("test_user", "UserAdd, UserGet, UserGrantRole and others", NO_USERS),
-    waits("test_hash", "Hash", NO_HASH),
-    waits("test_hash_kv", "HashKV", NO_HASH),
     waits("test_snapshot", "Snapshot", "a member's files are copied while it is stopped"),
     waits(
         "test_cluster",

@@ -54,7 +54,7 @@ impl History for View {
 
 impl View {
     /// The event that a history row stands for.
-    fn event(&self, revision: Revision, change: Change) -> Result<Event, TableError> {
+    pub(crate) fn event(&self, revision: Revision, change: Change) -> Result<Event, TableError> {
         // What stood before the compacted revision is given up, even where its row still lies in the tables.
         let keeps_previous = revision > View::compacted(self);
         let prev_kv = change.previous.filter(|_| keeps_previous).map(|stored| stored.pair);

@@ -20,6 +20,7 @@ mod compare;
 mod count;
 mod count_tree;
 mod event;
+mod hash;
 mod history;
 mod key_range;
 mod kv;
@@ -45,6 +46,7 @@ pub mod watch;
 mod write;
 
 pub use event::{Event, EventKind, History, HistoryError};
+pub use hash::HistoryHash;
 pub use kv::{Applied, Committed, Kv, KvOptions, OpenError};
 pub use marks::MARKS;
 pub use request::{

@@ -106,6 +106,11 @@ impl Meta {
     }
 }
 
+/// Whether the row of `meta` under `key` is the one with the machine's numbers.
+pub(crate) fn is_machine_row(key: &[u8]) -> bool {
+    key == MACHINE_KEY
+}
+
 /// The configuration row's key and value.
 pub(crate) fn configuration_row(configuration: &Bytes) -> (Bytes, Bytes) {
     (Bytes::from_static(CONFIGURATION_KEY), configuration.clone())

@@ -51,6 +51,19 @@ pub(crate) fn pairs<'a>(
         Some(recent) => Box::new(recent.into_iter().map(|(key, changed)| Ok((key, changed.then)))),
         None => Box::new(Indexed::new(state.rows, range, revision)),
     };
+    put_back(state, range, changes)
+}
+
+/// The pairs of a range of several keys as of `revision`, lowest key first, read row by row whatever has changed since.
+pub(crate) fn scan<'a>(
+    state: &State<'a>,
+    range: &KeyRange,
+    revision: Revision,
+) -> Result<Pairs<'a>, TableError> {
+    put_back(state, range, Box::new(Indexed::new(state.rows, range, revision)))
+}
+
+fn put_back<'a>(state: &State<'a>, range: &KeyRange, changes: Changes<'a>) -> Result<Pairs<'a>, TableError> {
     let now = state.pairs(range, At::Now)?;
     Ok(Box::new(PutBack { now: now.peekable(), changes: changes.peekable() }))
 }

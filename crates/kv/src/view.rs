@@ -44,7 +44,7 @@ impl View {
         &self.meta
     }
 
-    fn state(&self) -> State<'_> {
+    pub(crate) fn state(&self) -> State<'_> {
         State {
             rows: &*self.rows,
             counts: &self.counts,

@@ -74,7 +74,7 @@ async fn read_txn(call: Call, request: TxnRequest, serializable: bool) -> Result
 }
 
 /// Reads at once, or on a thread for that if the answer is large and there is room for it.
-async fn read(
+pub(super) async fn read(
     call: Call,
     view: Arc<View>,
     large: Option<u64>,

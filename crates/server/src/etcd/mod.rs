@@ -3,6 +3,7 @@
 mod auth;
 mod cluster;
 mod convert;
+mod hash;
 mod health;
 mod kv;
 mod lease;
@@ -47,9 +48,8 @@ pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Inc
         Method::MemberAdd | Method::MemberRemove | Method::MemberUpdate | Method::MemberPromote => {
             Box::pin(missing(server, method, "the members are fixed when the cluster is started"))
         }
-        Method::Hash | Method::HashKv => {
-            Box::pin(missing(server, method, "replicas compare their hashes themselves"))
-        }
+        Method::Hash => Box::pin(unary(server, method, request, hash::whole)),
+        Method::HashKv => Box::pin(unary(server, method, request, hash::history)),
         Method::Snapshot => {
             Box::pin(missing(server, method, "copy the data directory of a stopped member instead"))
         }

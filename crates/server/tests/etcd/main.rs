@@ -6,6 +6,7 @@ mod cluster;
 mod kv;
 mod lease;
 mod numbered;
+mod maintenance;
 mod outside;
 mod session;
 mod watch;
