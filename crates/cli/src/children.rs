@@ -3,6 +3,7 @@
 //! A child stops in order when its standard input closes. So all of them stop with their parent, however the parent ends.
 
 use crate::failure::Failure;
+use crate::upkeep::UpkeepArgs;
 use quorate_driver::Member;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,6 +30,8 @@ pub(crate) struct ChildrenConfig {
     pub(crate) data: PathBuf,
     /// The file with the `[[keyspace]]` declarations.
     pub(crate) declarations: Option<PathBuf>,
+    /// What a leader does by itself.
+    pub(crate) upkeep: UpkeepArgs,
 }
 
 /// Running children, each watched over by a task that starts it again when it ends.
@@ -84,6 +87,7 @@ fn arguments(config: &ChildrenConfig, member: &Member) -> Vec<String> {
     if let Some(file) = &config.declarations {
         flag("--config", file.display().to_string());
     }
+    arguments.extend(config.upkeep.flags());
     arguments
 }
 

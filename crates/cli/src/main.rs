@@ -11,6 +11,7 @@ mod http;
 mod output;
 mod ports;
 mod serving;
+mod upkeep;
 
 use std::process::ExitCode;
 

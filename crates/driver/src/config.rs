@@ -1,5 +1,6 @@
 //! What a node must be told before it starts.
 
+use quorate_node::UpkeepOptions;
 use quorate_node::declaration::Declarations;
 use quorate_types::{ClusterId, NodeId, RowHash, StateHash};
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct NodeConfig {
     pub declarations: Declarations,
     /// Raft's timing.
     pub timing: Timing,
+    /// What a leader does by itself. Should be the same on all members: whoever leads goes by its own.
+    pub upkeep: UpkeepOptions,
 }
 
 /// How fast failures are noticed, against how often a slow moment is mistaken for one.

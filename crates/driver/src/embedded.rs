@@ -11,6 +11,7 @@ use quorate_kv::{
     Command, DeleteRequest, Event, KeyRange, KeyValue, LeaseStatus, Outcome, PutRequest, RangeRequest,
     RangeResponse, ReadError, Refusal, TxnRequest, TxnResponse,
 };
+use quorate_node::UpkeepOptions;
 use quorate_node::declaration::Declarations;
 use quorate_types::{Bytes, LeaseId, Revision};
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ impl Quorate {
             listen_peer: None,
             declarations,
             timing: Timing::default(),
+            upkeep: UpkeepOptions::default(),
         })?;
         let default = quorate_node::declaration::DEFAULT_KEYSPACE;
         let keyspace = running.handle().keyspace(default).expect("the default keyspace always exists");

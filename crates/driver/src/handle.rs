@@ -7,7 +7,7 @@ use crate::inbox::{Event, Inbox};
 use crate::shared::{GroupShared, NodeFailure, NodeShared};
 use crate::waiters::End;
 use quorate_kv::watch::{StreamId, WatchMessage, WatchRequest};
-use quorate_kv::{Command, View};
+use quorate_kv::{Command, Quota, View};
 use quorate_node::declaration::Level;
 use quorate_node::{Answer, GroupStatus, Input, MachineInput, ReadRequest, RequestFailure, WriteRequest};
 use quorate_types::{ClusterId, LogIndex, NodeId, Time};
@@ -32,6 +32,7 @@ pub(crate) struct HandleInner {
     pub name: String,
     pub members: Arc<Mutex<Vec<Member>>>,
     pub timing: Timing,
+    pub quota: Quota,
     pub clock: Clock,
     pub shared: Arc<NodeShared>,
     pub keyspaces: BTreeMap<String, Arc<KeyspaceInner>>,
@@ -81,6 +82,12 @@ impl Handle {
     #[must_use]
     pub fn timing(&self) -> Timing {
         self.inner.timing
+    }
+
+    /// How much room each keyspace may take.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        self.inner.quota
     }
 
     /// The keyspace called `name`, if it is declared.

@@ -45,5 +45,7 @@ pub use handle::{
     Freshness, Handle, Keyspace, LogCounters, RequestError, RequestOptions, WatchSender, WatchStream,
 };
 pub use quorate_boot::OpenError;
+pub use quorate_kv::Quota;
+pub use quorate_node::{AutoCompaction, UpkeepOptions};
 pub use shared::NodeFailure;
 pub use start::{Running, StartError, start};

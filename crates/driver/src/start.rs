@@ -204,7 +204,8 @@ impl Starter<'_> {
         slot: &mut Slot,
         maintained: &mut BTreeMap<GroupId, Maintained>,
     ) -> Arc<GroupShared> {
-        let OpenedGroup { keyspace, group, machine, configuration } = parts;
+        let OpenedGroup { keyspace, group, mut machine, configuration } = parts;
+        machine.set_upkeep(&self.config.upkeep);
         let view = machine.view();
         let durable = view.applied().0;
         let persist = machine.persist_handle();
@@ -231,6 +232,7 @@ impl Starter<'_> {
                 name: self.config.name.clone(),
                 members: self.members.clone(),
                 timing: self.config.timing,
+                quota: self.config.upkeep.quota,
                 clock: self.clock,
                 shared: self.shared.clone(),
                 keyspaces,

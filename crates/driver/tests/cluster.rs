@@ -1,7 +1,7 @@
 //! Three nodes on loopback, from the outside.
 
 use quorate_driver::{
-    Freshness, Keyspace, Member, NodeConfig, RequestOptions, Running, Timing, node_id, start,
+    Freshness, Keyspace, Member, NodeConfig, RequestOptions, Running, Timing, UpkeepOptions, node_id, start,
 };
 use quorate_kv::{Command, KeyRange, PutRequest, RangeRequest};
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
@@ -34,6 +34,7 @@ fn configs(dir: &Path, count: usize) -> Vec<NodeConfig> {
         listen_peer: Some(member.peer_address.clone()),
         declarations: Declarations::default(),
         timing: Timing::default(),
+        upkeep: UpkeepOptions::default(),
     };
     members.iter().map(config).collect()
 }

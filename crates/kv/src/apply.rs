@@ -56,6 +56,7 @@ impl Kv {
 
     pub(crate) fn apply_command(&mut self, command: &Command) -> Result<Outcome, ReadError> {
         validate(command)?;
+        self.alarms.admit(command)?;
         match command {
             Command::Put(request) => self.apply_put(request),
             Command::Delete(request) => self.apply_delete(request),
@@ -69,6 +70,7 @@ impl Kv {
             Command::SessionOpen => self.session_open(),
             Command::SessionClose { id } => self.session_close(*id),
             Command::InSession(_) => Err(Refusal::NotForSessions.into()),
+            Command::Alarm(command) => Ok(self.apply_alarm(*command)?),
         }
     }
 

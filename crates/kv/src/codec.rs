@@ -8,17 +8,19 @@
 //! 4 compact =  revision          5 grant  =  id | seconds       6 revoke  =  id
 //! 7 renew   =  count, id*        8 expire =  count, (id | renewal)* | term       9 tick  =
 //! 40 open   =                    41 close =  session id           42 in session = session id | number | acknowledged | command
+//! 30 raise  =  member | alarm u8 | raised by u8     31 disarm = member | alarm u8     32 clear =
 //! operation =  kind u8 (1, 2, 3 as above; 10 range) | body
 //! 10 range  =  key | end | limit | revision | order u8 | target u8 | flags (1 keys_only, 2 count_only) | four revision bounds
 //! ```
 
+use crate::alarm::{Alarm, AlarmCommand, AlarmKind, RaisedBy};
 use crate::request::{
     Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, Operation,
     PutRequest, RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
 };
 use crate::validate::OPERATIONS_MAX;
 use quorate_types::codec::{DecodeError, Reader, Write};
-use quorate_types::{LeaseId, Revision, SessionId};
+use quorate_types::{LeaseId, NodeId, Revision, SessionId};
 
 const VERSION: u8 = 1;
 const PUT: u8 = 1;
@@ -34,6 +36,9 @@ const RANGE: u8 = 10;
 const SESSION_OPEN: u8 = 40;
 const SESSION_CLOSE: u8 = 41;
 const IN_SESSION: u8 = 42;
+const ALARM_RAISE: u8 = 30;
+const ALARM_DISARM: u8 = 31;
+const ALARM_CLEAR: u8 = 32;
 /// A valid transaction nests no deeper: each level takes at least one of the allowed operations, and the last may be empty.
 const DEPTH_MAX: usize = OPERATIONS_MAX + 1;
 
@@ -102,6 +107,7 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
             out.put_varint(asked.acknowledged);
             put_command(out, &asked.command);
         }
+        Command::Alarm(command) => put_alarm_command(out, *command),
     }
 }
 
@@ -123,6 +129,13 @@ fn command(input: &mut Reader, with_session: bool) -> Result<Command, DecodeErro
         SESSION_OPEN => Command::SessionOpen,
         SESSION_CLOSE => Command::SessionClose { id: SessionId(input.varint()?) },
         IN_SESSION if with_session => Command::InSession(in_session(input)?),
+        ALARM_RAISE => {
+            let alarm = alarm(input)?;
+            let by = RaisedBy::of(input.u8()?).ok_or(DecodeError::Invalid { field: "raised by" })?;
+            Command::Alarm(AlarmCommand::Raise { alarm, by })
+        }
+        ALARM_DISARM => Command::Alarm(AlarmCommand::Disarm { alarm: alarm(input)? }),
+        ALARM_CLEAR => Command::Alarm(AlarmCommand::Clear),
         _ => return Err(DecodeError::Invalid { field: "command" }),
     })
 }
@@ -130,6 +143,26 @@ fn command(input: &mut Reader, with_session: bool) -> Result<Command, DecodeErro
 fn in_session(input: &mut Reader) -> Result<InSession, DecodeError> {
     let (session, sequence, acknowledged) = (SessionId(input.varint()?), input.varint()?, input.varint()?);
     Ok(InSession { session, sequence, acknowledged, command: Box::new(command(input, false)?) })
+}
+
+fn put_alarm_command(out: &mut Vec<u8>, command: AlarmCommand) {
+    let (kind, alarm, by) = match command {
+        AlarmCommand::Raise { alarm, by } => (ALARM_RAISE, alarm, Some(by)),
+        AlarmCommand::Disarm { alarm } => (ALARM_DISARM, alarm, None),
+        AlarmCommand::Clear => return out.put_u8(ALARM_CLEAR),
+    };
+    out.put_u8(kind);
+    out.put_varint(alarm.member.0);
+    out.put_u8(alarm.kind.number());
+    if let Some(by) = by {
+        out.put_u8(by.number());
+    }
+}
+
+fn alarm(input: &mut Reader) -> Result<Alarm, DecodeError> {
+    let member = NodeId(input.varint()?);
+    let kind = AlarmKind::of(input.u8()?).ok_or(DecodeError::Invalid { field: "alarm" })?;
+    Ok(Alarm { kind, member })
 }
 
 fn list<T>(

@@ -1,5 +1,6 @@
 //! The machine: its state, opening and committing. What entries do to it stands in `apply`.
 
+use crate::alarm::Alarms;
 use crate::count::Counts;
 use crate::event::Event;
 use crate::lease::LeaseIndex;
@@ -8,7 +9,7 @@ use crate::request::{Outcome, Refusal};
 use crate::row;
 use crate::session_rows::SessionIndex;
 use crate::state::State;
-use crate::view::View;
+use crate::view::{Indexes, View};
 use quorate_table::{Overlay, Persist, TableError, Tables};
 use quorate_types::{Bytes, LogIndex, Revision, StateHash, Term};
 use std::fmt;
@@ -109,6 +110,7 @@ pub struct Kv {
     pub(crate) counts: Counts,
     pub(crate) leases: LeaseIndex,
     pub(crate) sessions: SessionIndex,
+    pub(crate) alarms: Alarms,
     pub(crate) events: Vec<Event>,
     configuration: Bytes,
     view: Arc<View>,
@@ -141,10 +143,12 @@ impl Kv {
         let counts = Counts::open(&*rows)?;
         let leases = LeaseIndex::open(&*rows)?;
         let sessions = SessionIndex::open(&*rows)?;
+        let alarms = Alarms::open(&*rows)?;
         let configuration = meta::configuration(&*rows)?;
         let len_bytes = tables.len_bytes();
-        let view =
-            View::new(rows, meta, counts.tree().clone(), leases.clone(), configuration.clone(), len_bytes);
+        let indexes =
+            Indexes { counts: counts.tree().clone(), leases: leases.clone(), alarms: alarms.clone() };
+        let view = View::new(rows, meta, indexes, configuration.clone(), len_bytes);
         Ok(Kv {
             tables,
             options,
@@ -153,6 +157,7 @@ impl Kv {
             counts,
             leases,
             sessions,
+            alarms,
             events: Vec::new(),
             configuration,
             view: Arc::new(view),
@@ -233,14 +238,13 @@ impl Kv {
         if self.commits.is_multiple_of(LEN_BYTES_INTERVAL) {
             self.len_bytes = self.tables.len_bytes();
         }
-        self.view = Arc::new(View::new(
-            self.tables.snapshot(),
-            self.meta,
-            self.counts.tree().clone(),
-            self.leases.clone(),
-            self.configuration.clone(),
-            self.len_bytes,
-        ));
+        let indexes = Indexes {
+            counts: self.counts.tree().clone(),
+            leases: self.leases.clone(),
+            alarms: self.alarms.clone(),
+        };
+        let (rows, configuration) = (self.tables.snapshot(), self.configuration.clone());
+        self.view = Arc::new(View::new(rows, self.meta, indexes, configuration, self.len_bytes));
         Ok(Committed { view: self.view(), events: std::mem::take(&mut self.events) })
     }
 

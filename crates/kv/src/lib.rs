@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod apply;
 mod codec;
 mod compact;
@@ -31,6 +32,7 @@ mod past;
 #[cfg(test)]
 #[cfg(feature = "mistakes")]
 mod planted;
+mod quota;
 mod range;
 mod request;
 mod row;
@@ -45,10 +47,12 @@ mod view;
 pub mod watch;
 mod write;
 
+pub use alarm::{ALARMS_MAX, Alarm, AlarmCommand, AlarmKind, RaisedBy};
 pub use event::{Event, EventKind, History, HistoryError};
 pub use hash::HistoryHash;
 pub use kv::{Applied, Committed, Kv, KvOptions, OpenError};
 pub use marks::MARKS;
+pub use quota::{Quota, growth_len_bytes};
 pub use request::{
     Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, KeyValue,
     LeaseStatus, Operation, OperationResponse, Outcome, PutRequest, RangeRequest, RangeResponse, Refusal,

@@ -31,7 +31,7 @@ pub(crate) struct Meta {
     pub(crate) cluster_time_ns: u64,
     /// Keys' and rows' bytes in `current`.
     pub(crate) live_len_bytes: u64,
-    /// Over the rows of `current`, `leases` and `sessions`.
+    /// Over the rows of `current`, `leases` and `sessions`, and the alarms.
     pub(crate) hash: StateHash,
 }
 

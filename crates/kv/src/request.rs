@@ -1,5 +1,6 @@
 //! What clients ask of the machine and what it answers, in the field's (etcd's) terms.
 
+use crate::alarm::{Alarm, AlarmCommand};
 use quorate_types::{Bytes, LeaseId, Revision, SessionId};
 
 /// A key with its value and versions, as of some revision.
@@ -263,6 +264,8 @@ pub enum Command {
     },
     /// A numbered write of a session.
     InSession(InSession),
+    /// Raise or end an alarm.
+    Alarm(AlarmCommand),
 }
 
 /// A write that is done once, however often it is asked for.
@@ -330,6 +333,11 @@ pub enum Outcome {
     },
     /// Of [`Command::InSession`] when the write was done before and its answer was too large to keep.
     DoneBefore,
+    /// Of [`Command::Alarm`].
+    Alarms {
+        /// What was raised, also if it stood before, or what was ended.
+        alarms: Vec<Alarm>,
+    },
 }
 
 /// Why a request was refused. The store is as if it had never been asked.
@@ -373,6 +381,12 @@ pub enum Refusal {
     },
     /// A session cannot carry such a command.
     NotForSessions,
+    /// There is no room for more; see [`crate::AlarmKind::NoSpace`].
+    NoSpace,
+    /// Replicas differ; see [`crate::AlarmKind::Corrupt`].
+    Corrupt,
+    /// [`crate::ALARMS_MAX`] alarms stand.
+    TooManyAlarms,
 }
 
 /// A lease, as of some revision.

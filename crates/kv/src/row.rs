@@ -7,6 +7,7 @@
 //! table       key                                   value
 //! meta        "machine"                             see `meta`
 //!             "configuration"                       opaque
+//!             "alarm/" …                            see `alarm`
 //! current     user key                              pair
 //! history     revision u64 | sub u32                flags u8 | key length | key | [create | version | lease] | [pair]
 //! versions    escaped user key | revision u64       sub
@@ -29,7 +30,7 @@ use quorate_types::codec::Write;
 use quorate_types::{Bytes, LeaseId, Revision, RowHash};
 use std::borrow::Cow;
 
-/// Applied index, revisions, clock, hash.
+/// Applied index, revisions, clock, hash; alarms.
 pub(crate) const META: TableId = TableId(1);
 /// The pairs as they are now.
 pub(crate) const CURRENT: TableId = TableId(2);
@@ -373,7 +374,7 @@ pub(crate) fn number(row: &[u8]) -> Result<u64, TableError> {
     Fields { row, position: 0 }.varint().ok_or_else(|| corrupt("number row", row))
 }
 
-/// What the state hash takes in of a row of `current`, `leases` or `sessions`.
+/// What the state hash takes in of a row of `current`, `leases` or `sessions`, or of an alarm.
 pub(crate) fn hash(table: TableId, key: &[u8], row: &[u8]) -> RowHash {
     RowHash::new().part(&[table.0]).part(key).part(row)
 }

@@ -34,7 +34,8 @@ pub fn validate(command: &Command) -> Result<(), Refusal> {
         | Command::Compact { .. }
         | Command::Tick
         | Command::SessionOpen
-        | Command::SessionClose { .. } => Ok(()),
+        | Command::SessionClose { .. }
+        | Command::Alarm(_) => Ok(()),
         Command::InSession(asked) if is_for_sessions(&asked.command) => validate(&asked.command),
         Command::InSession(_) => Err(Refusal::NotForSessions),
     }
@@ -81,6 +82,7 @@ fn is_for_sessions(command: &Command) -> bool {
         | Command::LeaseRenew { .. } => true,
         Command::LeaseExpire { .. }
         | Command::Tick
+        | Command::Alarm(_)
         | Command::SessionOpen
         | Command::SessionClose { .. }
         | Command::InSession(_) => false,

@@ -2,6 +2,7 @@
 //!
 //! Every sum and index is computed again from the rows that it stands for.
 
+use crate::alarm::{Alarms, is_alarm_row};
 use crate::count_tree::Page;
 use crate::request::KeyValue;
 use crate::row::{self, Position};
@@ -42,6 +43,8 @@ pub enum Damage {
     },
     /// An index row names no history row of its key.
     Index,
+    /// The alarms that stand are not the rows.
+    Alarms,
 }
 
 /// Why a state did not pass.
@@ -86,6 +89,7 @@ pub fn verify(view: &View) -> Result<(), VerifyError> {
         let (key, value) = item?;
         hash.add(&row::hash(row::SESSIONS, &key, &value));
     }
+    verify_alarms(view, &mut hash)?;
     ensure(hash == view.state_hash(), || Damage::StateHash)?;
     verify_lease_keys(view)?;
     verify_history(view)?;
@@ -144,6 +148,16 @@ fn verify_leases(view: &View, hash: &mut StateHash) -> Result<(), VerifyError> {
     }
     leases.sort_unstable();
     ensure(view.leases.iter().eq(leases), || Damage::LeaseExpiry)
+}
+
+fn verify_alarms(view: &View, hash: &mut StateHash) -> Result<(), VerifyError> {
+    for item in rows(view, row::META) {
+        let (key, value) = item?;
+        if is_alarm_row(&key) {
+            hash.add(&row::hash(row::META, &key, &value));
+        }
+    }
+    ensure(Alarms::open(&*view.rows)?.iter().eq(view.alarms.iter()), || Damage::Alarms)
 }
 
 fn verify_lease_keys(view: &View) -> Result<(), VerifyError> {

@@ -1,5 +1,6 @@
 //! A committed state that any thread may read for as long as it likes.
 
+use crate::alarm::{Alarm, AlarmKind, Alarms};
 use crate::count_tree::CountTree;
 use crate::lease::{self, LeaseIndex};
 use crate::meta::Meta;
@@ -17,9 +18,17 @@ pub struct View {
     pub(crate) rows: Arc<dyn Snapshot>,
     pub(crate) counts: CountTree,
     pub(crate) leases: LeaseIndex,
+    pub(crate) alarms: Alarms,
     meta: Meta,
     configuration: Bytes,
     len_bytes: u64,
+}
+
+/// What is kept in memory of the rows; cheap to copy.
+pub(crate) struct Indexes {
+    pub(crate) counts: CountTree,
+    pub(crate) leases: LeaseIndex,
+    pub(crate) alarms: Alarms,
 }
 
 impl fmt::Debug for View {
@@ -32,12 +41,12 @@ impl View {
     pub(crate) fn new(
         rows: Arc<dyn Snapshot>,
         meta: Meta,
-        counts: CountTree,
-        leases: LeaseIndex,
+        indexes: Indexes,
         configuration: Bytes,
         len_bytes: u64,
     ) -> Self {
-        View { rows, counts, leases, meta, configuration, len_bytes }
+        let Indexes { counts, leases, alarms } = indexes;
+        View { rows, counts, leases, alarms, meta, configuration, len_bytes }
     }
 
     pub(crate) fn meta(&self) -> &Meta {
@@ -131,6 +140,18 @@ impl View {
     #[must_use]
     pub fn live_len_bytes(&self) -> u64 {
         self.meta.live_len_bytes
+    }
+
+    /// The alarms that stand, by kind and member.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.alarms.iter().map(|(alarm, _)| alarm).collect()
+    }
+
+    /// Whether an alarm of this kind stands, for whatever member.
+    #[must_use]
+    pub fn has_alarm(&self, kind: AlarmKind) -> bool {
+        self.alarms.has(kind)
     }
 
     /// The lease `id` at the moment `now_ns` of the group's clock, with its keys if asked for; `None` if it does not exist.

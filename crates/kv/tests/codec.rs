@@ -6,11 +6,11 @@ mod support;
 
 use proptest::prelude::*;
 use quorate_kv::{
-    Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession, KeyRange, Operation,
-    PutRequest, RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
+    Alarm, AlarmCommand, AlarmKind, Command, Compare, CompareResult, CompareTarget, DeleteRequest, InSession,
+    KeyRange, Operation, PutRequest, RaisedBy, RangeRequest, SortOrder, SortTarget, Stamped, TxnRequest,
 };
 use quorate_types::codec::{DecodeError, Reader};
-use quorate_types::{Bytes, LeaseId, Revision, SessionId};
+use quorate_types::{Bytes, LeaseId, NodeId, Revision, SessionId};
 use support::{bytes, strategy};
 
 fn encoded(stamped: &Stamped) -> Bytes {
@@ -126,4 +126,10 @@ fn version_1_is_what_it_was() {
     let revoke = Command::LeaseRevoke { id: LeaseId(1) };
     let asked = InSession { session: SessionId(7), sequence: 5, acknowledged: 4, command: Box::new(revoke) };
     check(Command::InSession(asked), &[42, 7, 5, 4, 6, 2]);
+    let alarm = Alarm { kind: AlarmKind::Corrupt, member: NodeId(300) };
+    let raise = |by| Command::Alarm(AlarmCommand::Raise { alarm, by });
+    check(raise(RaisedBy::Operator), &[30, 0xac, 0x02, 2, 0]);
+    check(raise(RaisedBy::System), &[30, 0xac, 0x02, 2, 1]);
+    check(Command::Alarm(AlarmCommand::Disarm { alarm }), &[31, 0xac, 0x02, 2]);
+    check(Command::Alarm(AlarmCommand::Clear), &[32]);
 }

@@ -155,6 +155,7 @@ fn check_view(view: &View, model: &Model) {
     assert_eq!(view.revision().0, model.revision());
     assert_eq!(view.compacted().0, model.compacted);
     assert_eq!(view.key_count(), model.now().len() as u64);
+    assert!(view.alarms().iter().eq(model.alarms.keys()));
     let mut leases: Vec<_> =
         model.leases.iter().map(|(id, lease)| (lease.expiry_ns, *id, lease.renewal)).collect();
     leases.sort_unstable();
@@ -212,6 +213,8 @@ proptest! {
         let mut pair = Pair::new();
         commands.iter().for_each(|command| pair.apply(command, 1, false));
         pair.commit();
+        // What only reads passes by all alarms.
+        pair.model.alarms.clear();
         for txn in txns.iter().filter(|txn| is_read_only(txn)) {
             let found = match pair.kv.view().read_txn(txn) {
                 Ok(response) => Ok(quorate_kv::Outcome::Txn(response)),

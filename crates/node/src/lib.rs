@@ -8,9 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+mod auto_compaction;
 mod checkpoint;
 pub mod declaration;
 pub mod envelope;
+mod failure;
 mod group;
 mod input;
 mod machine;
@@ -25,13 +27,17 @@ mod planted;
 mod reads;
 mod restore;
 mod snapshot;
+mod upkeep;
 
+pub use auto_compaction::AutoCompaction;
 pub use checkpoint::CHECKPOINT_INTERVAL;
+pub use failure::MachineFailure;
 pub use group::{Group, GroupStatus};
 pub use input::{Effect, Input, ReadRequest, RequestFailure, SnapshotPiece, WriteRequest};
-pub use machine::{Answer, Machine, MachineEffect, MachineFailure, MachineInput};
+pub use machine::{Answer, Machine, MachineEffect, MachineInput};
 pub use marks::MARKS;
 pub use node::Node;
 pub use peer::{Lane, PeerMessage};
 pub use restore::{RecoveredLog, TablesBehindLog, restore};
 pub use snapshot::SnapshotReader;
+pub use upkeep::UpkeepOptions;

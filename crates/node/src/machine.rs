@@ -10,18 +10,16 @@
 
 use crate::checkpoint::CHECKPOINT_INTERVAL;
 use crate::envelope::{Envelope, UNANSWERED};
+use crate::failure::MachineFailure;
 use crate::input::SnapshotPiece;
 use crate::marks;
+use crate::upkeep::{Upkeep, UpkeepOptions};
 use quorate_consensus::raft::{Entry, Payload, wire};
 use quorate_kv::watch::{HubInput, StreamId, WatchHub, WatchMessage, WatchRequest};
-use quorate_kv::{
-    Command, HistoryError, Kv, OpenError, Outcome, Refusal, SnapshotError, SnapshotWriter, View,
-};
-use quorate_table::{Engine, TableError};
-use quorate_types::codec::DecodeError;
+use quorate_kv::{AlarmKind, Command, HistoryError, Kv, Outcome, Refusal, SnapshotWriter, View};
+use quorate_table::Engine;
 use quorate_types::mistake::Mistake;
 use quorate_types::{LogIndex, NodeId, Revision, StateHash, Term, Time};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,45 +156,6 @@ pub enum MachineEffect {
     },
 }
 
-/// Why a machine stopped. The node must serve nothing more from it.
-#[derive(Debug)]
-pub enum MachineFailure {
-    /// Its tables failed.
-    Tables(TableError),
-    /// A committed entry or a stored row cannot be read: the log or the tables are damaged, or were written by a newer version.
-    Undecodable {
-        /// The entry.
-        index: LogIndex,
-        /// What is wrong.
-        source: DecodeError,
-    },
-    /// A snapshot from the leader does not fit together.
-    Snapshot(SnapshotError),
-    /// The tables made from a snapshot cannot be opened.
-    Reopen(OpenError),
-}
-
-impl fmt::Display for MachineFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MachineFailure::Tables(source) => write!(f, "{source}"),
-            MachineFailure::Undecodable { index, source } => {
-                write!(f, "entry {index} cannot be read: {source}")
-            }
-            MachineFailure::Snapshot(source) => write!(f, "the leader's snapshot cannot be used: {source}"),
-            MachineFailure::Reopen(source) => write!(f, "the leader's snapshot cannot be opened: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for MachineFailure {}
-
-impl From<TableError> for MachineFailure {
-    fn from(source: TableError) -> Self {
-        MachineFailure::Tables(source)
-    }
-}
-
 /// See the module.
 pub struct Machine {
     me: NodeId,
@@ -212,6 +171,7 @@ pub struct Machine {
     expire_again_at: Option<Time>,
     clock_written_at: Time,
     compact_at: Option<Time>,
+    upkeep: Upkeep,
     incoming: Option<SnapshotWriter>,
     deliveries: Vec<(StreamId, WatchMessage)>,
 }
@@ -235,9 +195,15 @@ impl Machine {
             expire_again_at: None,
             clock_written_at: now,
             compact_at: Some(now),
+            upkeep: Upkeep::new(me, &UpkeepOptions::default()),
             incoming: None,
             deliveries: Vec::new(),
         }
+    }
+
+    /// Says what this node does by itself while it leads; before the first step.
+    pub fn set_upkeep(&mut self, options: &UpkeepOptions) {
+        self.upkeep = Upkeep::new(self.me, options);
     }
 
     /// The newest view.
@@ -287,6 +253,7 @@ impl Machine {
             MachineInput::StoreSnapshot { piece } => self.on_store_snapshot(now, piece, out)?,
             MachineInput::Tick => self.on_tick(now, out)?,
         }
+        self.keep_up(now, out);
         let deliveries = self.deliveries.drain(..);
         out.extend(deliveries.map(|(stream, message)| MachineEffect::Watch { stream, message }));
         Ok(())
@@ -301,7 +268,16 @@ impl Machine {
             let due = self.expire_again_at.map_or(due, |again| due.max(again));
             Some(due.min(self.clock_written_at + CLOCK_INTERVAL))
         });
-        [lease, self.compact_at, self.hub.next_deadline()].into_iter().flatten().min()
+        let deadlines = [lease, self.compact_at, self.upkeep.next_deadline(), self.hub.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Proposes what is due, if this node leads.
+    fn keep_up(&mut self, now: Time, out: &mut Vec<MachineEffect>) {
+        let term = self.watching_term();
+        if let (Some(command), Some(term)) = (self.upkeep.step(now, &self.view, term.is_some()), term) {
+            out.push(MachineEffect::Propose { command, term });
+        }
     }
 
     fn hub_step(&mut self, now: Time, input: HubInput<'_>) -> Result<(), MachineFailure> {
@@ -407,7 +383,8 @@ impl Machine {
 
     fn watch_over_leases(&mut self, now: Time, out: &mut Vec<MachineEffect>) {
         let Some(term) = self.watching_term() else { return };
-        if self.view.next_lease_expiry().is_none() {
+        // No lease ends in a store that takes no writes.
+        if self.view.next_lease_expiry().is_none() || self.view.has_alarm(AlarmKind::Corrupt) {
             return;
         }
         let cluster_time_ns = now.0.saturating_add_signed(self.clock_offset_ns);

@@ -143,12 +143,24 @@ impl Call {
 
     async fn propose(&self, command: Command) -> Result<Done, Status> {
         quorate_kv::validate(&command).map_err(error::refusal)?;
+        self.admit(&command).await?;
         let answer = self.served.keyspace.execute(command, self.options).await.map_err(|error| {
             self.server.counters.write_failed();
             self.failed(&error)
         })?;
         let outcome = answer.outcome.map_err(error::refusal)?;
         Ok(Done { outcome, revision: answer.revision, index: answer.index })
+    }
+
+    /// Refuses early what an alarm or the quota refuses; the first that has no room raises the alarm.
+    async fn admit(&self, command: &Command) -> Result<(), Status> {
+        let view = self.served.keyspace.local_view();
+        let quota = self.server.handle.quota();
+        let Err(refused) = quota.admit(&view, command) else { return Ok(()) };
+        if let Some(alarm) = quota.alarm_after_refusal(&view, self.server.handle.node_id()) {
+            self.served.raise_once(alarm, self.options).await;
+        }
+        Err(error::refusal(refused))
     }
 
     /// The answer `message`, which shows the state up to `seen`.

@@ -6,12 +6,14 @@ use crate::leadership::Leadership;
 use crate::options::ServerOptions;
 use crate::read_budget::ReadBudget;
 use crate::renewals::Renewals;
-use quorate_driver::{Handle, Keyspace};
+use quorate_driver::{Handle, Keyspace, RequestOptions};
+use quorate_kv::Command;
 use quorate_node::GroupStatus;
 use quorate_node::declaration::DEFAULT_KEYSPACE;
 use quorate_types::Term;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -32,6 +34,17 @@ pub(crate) struct Served {
     pub(crate) leadership: Arc<Leadership>,
     pub(crate) renewals: Renewals,
     status: watch::Receiver<GroupStatus>,
+    /// Whether an alarm is being raised from here.
+    is_raising: AtomicBool,
+}
+
+/// Is dropped when the alarm stands or its raising was given up.
+struct Raising<'a>(&'a AtomicBool);
+
+impl Drop for Raising<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Server {
@@ -47,7 +60,7 @@ impl Server {
             let (following, seen) = (leadership.clone(), status.clone());
             tasks.spawn(async move { following.follow(seen, election).await });
             let name = keyspace.name().to_owned();
-            keyspaces.insert(name, Arc::new(Served { keyspace, leadership, renewals, status }));
+            keyspaces.insert(name, Arc::new(Served::new(keyspace, leadership, renewals, status)));
         }
         let default = keyspaces.get(DEFAULT_KEYSPACE).expect("every node has the default keyspace").clone();
         let reads = ReadBudget::new(options.read_budget_len_bytes);
@@ -83,6 +96,30 @@ impl Server {
 }
 
 impl Served {
+    fn new(
+        keyspace: Keyspace,
+        leadership: Arc<Leadership>,
+        renewals: Renewals,
+        status: watch::Receiver<GroupStatus>,
+    ) -> Self {
+        Served { keyspace, leadership, renewals, status, is_raising: AtomicBool::new(false) }
+    }
+
+    /// Raises an alarm and waits until it stands, unless another call is at it. An alarm that could not be raised is raised by the next
+    /// write that is refused.
+    pub(crate) async fn raise_once(&self, alarm: Command, options: RequestOptions) {
+        if self.is_raising.swap(true, Ordering::Acquire) {
+            return;
+        }
+        let _raising = Raising(&self.is_raising);
+        if let Err(failure) = self.keyspace.execute(alarm, options).await {
+            tracing::warn!(
+                keyspace = self.keyspace.name(),
+                "the alarm for lack of room is not raised yet: {failure}"
+            );
+        }
+    }
+
     /// Role, leader and indexes as of now.
     pub(crate) fn status(&self) -> GroupStatus {
         self.status.borrow().clone()

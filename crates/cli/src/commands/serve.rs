@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::serving::{self, Served, StopSignals};
+use crate::upkeep::UpkeepArgs;
 use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
 use quorate_node::declaration::Declarations;
 use serde::Deserialize;
@@ -66,6 +67,8 @@ pub(crate) struct Args {
     /// Answer linearizable reads without asking a quorum, trusting that clocks drift by less than so many millionths
     #[arg(long, value_name = "PPM")]
     lease_read_drift_ppm: Option<u32>,
+    #[command(flatten)]
+    upkeep: UpkeepArgs,
     /// Stop in order when standard input closes
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -85,6 +88,9 @@ struct File {
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     lease_read_drift_ppm: Option<u32>,
+    quota_backend_bytes: Option<i64>,
+    auto_compaction_mode: Option<String>,
+    auto_compaction_retention: Option<String>,
     /// Understood by [`Declarations::parse`].
     #[serde(default)]
     keyspace: Vec<toml::Table>,
@@ -162,6 +168,12 @@ impl Args {
             timing.election_min = Duration::from_millis(ms);
             timing.election_max = Duration::from_millis(ms.saturating_mul(2));
         }
+        let upkeep = UpkeepArgs {
+            quota_backend_bytes: file.quota_backend_bytes,
+            auto_compaction_mode: file.auto_compaction_mode,
+            auto_compaction_retention: file.auto_compaction_retention,
+        };
+        let upkeep = self.upkeep.or(upkeep).options()?;
         let node = NodeConfig {
             data_dir: Some(
                 self.data.or(file.data).unwrap_or_else(|| PathBuf::from("quorate-data").join(&name)),
@@ -172,6 +184,7 @@ impl Args {
             members,
             declarations,
             timing,
+            upkeep,
         };
         let listen_client =
             self.listen_client.or(file.listen_client).unwrap_or_else(|| "127.0.0.1:2379".to_owned());

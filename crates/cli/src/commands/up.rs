@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::counted;
 use crate::ports;
 use crate::serving::{self, Served, StopSignals, declarations};
+use crate::upkeep::UpkeepArgs;
 use quorate_driver::{Handle, Member, NodeConfig, Running, Timing, node_id, start};
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     /// A TOML file with `[[keyspace]]` declarations; see `quorate plan --help`
     #[arg(long)]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    upkeep: UpkeepArgs,
 }
 
 /// What a directory knows of the cluster in it.
@@ -112,6 +115,7 @@ impl Args {
             members,
             data: self.data.clone(),
             declarations: self.config.clone(),
+            upkeep: self.upkeep.clone(),
         };
         let children = Children::start(&config).await?;
         self.greet(&config.members, "", started.elapsed());
@@ -130,6 +134,7 @@ impl Args {
         members: &[Member],
         declarations: &Declarations,
     ) -> Result<Vec<Running>, Failure> {
+        let upkeep = self.upkeep.options()?;
         let config = |member: &Member| NodeConfig {
             name: member.name.clone(),
             cluster_token: cluster.token.clone(),
@@ -138,6 +143,7 @@ impl Args {
             listen_peer: Some(member.peer_address.clone()),
             declarations: declarations.clone(),
             timing: Timing::default(),
+            upkeep: upkeep.clone(),
         };
         members
             .iter()

@@ -14,7 +14,7 @@ use crate::row::corrupt;
 use crate::validate::OPERATIONS_MAX;
 use quorate_table::TableError;
 use quorate_types::codec::{DecodeError, Reader, Write};
-use quorate_types::{Bytes, LeaseId, Revision, SessionId};
+use quorate_types::{Bytes, LeaseId, Revision};
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -26,7 +26,6 @@ const RENEWED: u8 = 7;
 const DONE: u8 = 8;
 const DONE_BEFORE: u8 = 9;
 const RANGE: u8 = 10;
-const OPENED: u8 = 11;
 
 pub(super) fn encode(outcome: &Outcome, revision: Revision) -> Bytes {
     let mut out = Vec::new();
@@ -49,9 +48,8 @@ pub(super) fn encode(outcome: &Outcome, revision: Revision) -> Bytes {
         }
         Outcome::Done => out.put_u8(DONE),
         Outcome::DoneBefore => out.put_u8(DONE_BEFORE),
-        Outcome::SessionOpened { id } => {
-            out.put_u8(OPENED);
-            out.put_varint(id.0);
+        Outcome::SessionOpened { .. } | Outcome::Alarms { .. } => {
+            unreachable!("no session carries its command")
         }
     }
     out.into()
@@ -85,7 +83,6 @@ fn outcome(input: &mut Reader) -> Result<Outcome, DecodeError> {
         }
         DONE => Outcome::Done,
         DONE_BEFORE => Outcome::DoneBefore,
-        OPENED => Outcome::SessionOpened { id: SessionId(input.varint()?) },
         _ => return Err(DecodeError::Invalid { field: "answer" }),
     })
 }
@@ -182,7 +179,7 @@ fn list<T>(
 mod tests {
     use super::{decode, encode};
     use crate::request::{KeyValue, OperationResponse, Outcome, RangeResponse, TxnResponse};
-    use quorate_types::{LeaseId, Revision, SessionId};
+    use quorate_types::{LeaseId, Revision};
 
     fn pair(lease: Option<LeaseId>) -> KeyValue {
         KeyValue {
@@ -216,7 +213,6 @@ mod tests {
             Outcome::LeaseRenewed { ttls_s: vec![None, Some(0), Some(60)] },
             Outcome::Done,
             Outcome::DoneBefore,
-            Outcome::SessionOpened { id: SessionId(9) },
         ];
         for outcome in outcomes {
             let row = encode(&outcome, Revision(8));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions here are tests' parts")]
 
+mod alarms;
 mod leases;
 mod reads;
 mod sessions;

@@ -1,9 +1,9 @@
 //! The machine as simply as it can be said: every state that ever was, whole, and every event.
 
 use quorate_kv::{
-    Command, Compare, CompareResult, CompareTarget, Event, EventKind, KeyRange, KeyValue, Operation,
-    OperationResponse, Outcome, RangeRequest, RangeResponse, Refusal, SortOrder, SortTarget, TxnRequest,
-    TxnResponse,
+    Alarm, AlarmCommand, AlarmKind, Command, Compare, CompareResult, CompareTarget, Event, EventKind,
+    KeyRange, KeyValue, Operation, OperationResponse, Outcome, RaisedBy, RangeRequest, RangeResponse,
+    Refusal, SortOrder, SortTarget, TxnRequest, TxnResponse,
 };
 use quorate_types::{Bytes, LeaseId, Revision};
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ pub struct Model {
     pub events: Vec<Event>,
     pub compacted: i64,
     pub leases: BTreeMap<LeaseId, ModelLease>,
+    pub alarms: BTreeMap<Alarm, RaisedBy>,
     pub cluster_time_ns: u64,
 }
 
@@ -34,6 +35,7 @@ impl Default for Model {
             events: Vec::new(),
             compacted: 0,
             leases: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             cluster_time_ns: 0,
         }
     }
@@ -56,6 +58,8 @@ impl Model {
 
     pub fn apply(&mut self, cluster_time_ns: u64, term: u64, command: &Command) -> Result<Outcome, Refusal> {
         self.cluster_time_ns = self.cluster_time_ns.max(cluster_time_ns);
+        quorate_kv::validate(command)?;
+        self.admit(command)?;
         match command {
             Command::Put(_) | Command::Delete(_) | Command::Txn(_) => self.write(command),
             Command::Compact { revision } => {
@@ -107,6 +111,46 @@ impl Model {
             Command::SessionOpen | Command::SessionClose { .. } | Command::InSession(_) => {
                 unreachable!("sessions have tests of their own")
             }
+            Command::Alarm(command) => Ok(Outcome::Alarms { alarms: self.alarm(*command) }),
+        }
+    }
+
+    fn admit(&self, command: &Command) -> Result<(), Refusal> {
+        fn puts(operation: &Operation) -> bool {
+            match operation {
+                Operation::Put(_) => true,
+                Operation::Txn(txn) => txn.success.iter().chain(&txn.failure).any(puts),
+                _ => false,
+            }
+        }
+        let grows = match command {
+            Command::Put(_) | Command::LeaseGrant { .. } => true,
+            Command::Txn(txn) => puts(&Operation::Txn(txn.clone())),
+            _ => false,
+        };
+        let goes_on = matches!(command, Command::LeaseRenew { .. } | Command::Tick | Command::Alarm(_));
+        let stands = |kind| self.alarms.keys().any(|alarm| alarm.kind == kind);
+        if !goes_on && stands(AlarmKind::Corrupt) {
+            return Err(Refusal::Corrupt);
+        }
+        if grows && stands(AlarmKind::NoSpace) { Err(Refusal::NoSpace) } else { Ok(()) }
+    }
+
+    fn alarm(&mut self, command: AlarmCommand) -> Vec<Alarm> {
+        match command {
+            AlarmCommand::Raise { alarm, by } => {
+                let stands = self.alarms.entry(alarm).or_insert(by);
+                if by == RaisedBy::Operator {
+                    *stands = by;
+                }
+                vec![alarm]
+            }
+            AlarmCommand::Disarm { alarm } => self.alarms.remove(&alarm).map(|_| alarm).into_iter().collect(),
+            AlarmCommand::Clear => {
+                let before: Vec<Alarm> = self.alarms.keys().copied().collect();
+                self.alarms.retain(|alarm, by| alarm.kind == AlarmKind::Corrupt || *by == RaisedBy::Operator);
+                before.into_iter().filter(|alarm| !self.alarms.contains_key(alarm)).collect()
+            }
         }
     }
 
@@ -133,7 +177,6 @@ impl Model {
     }
 
     fn write(&mut self, command: &Command) -> Result<Outcome, Refusal> {
-        quorate_kv::validate(command)?;
         let operation = match command {
             Command::Put(put) => Operation::Put(put.clone()),
             Command::Delete(delete) => Operation::Delete(delete.clone()),

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use quorate_kv::{
-    Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange, Operation, PutRequest,
-    RangeRequest, SortOrder, SortTarget, TxnRequest,
+    Alarm, AlarmCommand, AlarmKind, Command, Compare, CompareResult, CompareTarget, DeleteRequest, KeyRange,
+    Operation, PutRequest, RaisedBy, RangeRequest, SortOrder, SortTarget, TxnRequest,
 };
-use quorate_types::{Bytes, LeaseId, Revision};
+use quorate_types::{Bytes, LeaseId, NodeId, Revision};
 
 const KEYS: [&[u8]; 10] =
     [b"\0", b"\0\0", b"\0\xff", b"a", b"a\0", b"a\0\x01", b"ab", b"b", b"b\xff", b"\xff\xff"];
@@ -139,6 +139,20 @@ pub fn txn() -> impl Strategy<Value = TxnRequest> {
         .prop_map(|(compare, success, failure)| TxnRequest { compare, success, failure })
 }
 
+/// Ends alarms more often than it raises any, or nothing else would be done.
+fn alarm() -> impl Strategy<Value = AlarmCommand> {
+    let kind = prop::sample::select(vec![AlarmKind::NoSpace, AlarmKind::Corrupt]);
+    let by = prop::sample::select(vec![RaisedBy::Operator, RaisedBy::System]);
+    (kind, by, 0u8..10).prop_map(|(kind, by, what)| {
+        let alarm = Alarm { kind, member: NodeId(1) };
+        match what {
+            0..2 => AlarmCommand::Raise { alarm, by },
+            2..4 => AlarmCommand::Clear,
+            _ => AlarmCommand::Disarm { alarm },
+        }
+    })
+}
+
 pub fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         8 => put().prop_map(Command::Put),
@@ -151,5 +165,6 @@ pub fn command() -> impl Strategy<Value = Command> {
         1 => (prop::collection::vec((lease(), 0u64..2), 0..3), 0u64..3)
             .prop_map(|(leases, term)| Command::LeaseExpire { leases, term }),
         1 => Just(Command::Tick),
+        3 => alarm().prop_map(Command::Alarm),
     ]
 }

@@ -1,5 +1,6 @@
 //! The Maintenance service.
 
+use super::alarm;
 use crate::call::Call;
 use crate::error;
 use crate::grpc::{Reply, Status};
@@ -7,7 +8,6 @@ use crate::options::{COMPATIBILITY_LEVEL, COMPATIBILITY_VERSION};
 use http::HeaderValue;
 use quorate_consensus::raft::Role;
 use quorate_driver::RequestError;
-use quorate_proto::etcdserverpb::alarm_request::AlarmAction;
 use quorate_proto::etcdserverpb::{self as pb};
 use quorate_types::{NodeId, SessionId};
 
@@ -21,6 +21,7 @@ pub(super) async fn status(call: Call, _: pb::StatusRequest) -> Result<Reply, St
     if status.leader.is_none() {
         errors.push(error::no_leader().message().to_owned());
     }
+    errors.extend(view.alarms().into_iter().map(alarm::text));
     errors.extend(call.server.handle.failure().borrow().as_ref().map(ToString::to_string));
     let len_bytes = |len: u64| i64::try_from(len).unwrap_or(i64::MAX);
     // What is still in memory is not counted as taken yet, but clients expect a part to be smaller than the whole.
@@ -37,26 +38,12 @@ pub(super) async fn status(call: Call, _: pb::StatusRequest) -> Result<Reply, St
         db_size_in_use: len_bytes(view.live_len_bytes()).clamp(1, db_size),
         is_learner: status.role == Role::Learner,
         storage_version: COMPATIBILITY_LEVEL.to_owned(),
-        // Data may grow as far as the disk goes.
-        db_size_quota: 0,
+        // 0: data may grow as far as the disk goes.
+        db_size_quota: len_bytes(call.server.handle.quota().len_bytes),
         downgrade_info: Some(pb::DowngradeInfo::default()),
     };
     let id = |id: SessionId| HeaderValue::try_from(id.to_string()).expect("digits");
     Ok(Reply { write_session: session.map(id), ..Reply::new(&response)? })
-}
-
-/// There are no alarms: a node that cannot go on says so in its answers.
-pub(super) async fn alarm(call: Call, request: pb::AlarmRequest) -> Result<Reply, Status> {
-    match AlarmAction::try_from(request.action) {
-        Ok(AlarmAction::Get | AlarmAction::Deactivate) => {
-            let header = Some(call.header(call.served.keyspace.local_view().revision()));
-            Reply::new(&pb::AlarmResponse { header, alarms: Vec::new() })
-        }
-        Ok(AlarmAction::Activate) => Err(Status::unimplemented(
-            "quorate has no alarms: what they would refuse is refused when it cannot be done",
-        )),
-        Err(_) => Err(Status::invalid_argument("the alarm's action is none of GET, ACTIVATE, DEACTIVATE")),
-    }
 }
 
 /// Space is reclaimed all the time, so there is nothing to wait for.

@@ -1,5 +1,6 @@
 //! etcd's services, a file each.
 
+pub(crate) mod alarm;
 mod auth;
 mod cluster;
 mod convert;
@@ -38,7 +39,7 @@ pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Inc
         Method::LeaseLeases => Box::pin(unary(server, method, request, lease::leases)),
         Method::MemberList => Box::pin(unary(server, method, request, cluster::member_list)),
         Method::Status => Box::pin(unary(server, method, request, maintenance::status)),
-        Method::Alarm => Box::pin(unary(server, method, request, maintenance::alarm)),
+        Method::Alarm => Box::pin(unary(server, method, request, alarm::alarm)),
         Method::Defragment => Box::pin(unary(server, method, request, maintenance::defragment)),
         Method::MoveLeader => Box::pin(unary(server, method, request, maintenance::move_leader)),
         Method::AuthStatus => Box::pin(unary(server, method, request, auth::status)),

@@ -2,11 +2,13 @@
 
 use super::{Page, Query};
 use crate::error;
+use crate::etcd::alarm;
 use crate::grpc::Status;
 use crate::server::Server;
 use http::StatusCode;
 use quorate_consensus::raft::Role;
 use quorate_driver::{Freshness, RequestOptions};
+use quorate_kv::AlarmKind;
 use std::fmt::Write;
 
 /// The reason that tools look for.
@@ -43,6 +45,9 @@ impl Check {
 
     async fn run(self, server: &Server) -> Result<(), Status> {
         match self {
+            Check::DataCorruption if has_alarm(server, AlarmKind::Corrupt) => {
+                Err(Status::data_loss("alarm activated: CORRUPT"))
+            }
             Check::DataCorruption | Check::SerializableRead => read(server, Freshness::Local).await,
             Check::LinearizableRead => read(server, Freshness::Linearizable).await,
             Check::NonLearner if server.default_keyspace().status().role == Role::Learner => {
@@ -51,6 +56,20 @@ impl Check {
             Check::NonLearner => Ok(()),
         }
     }
+}
+
+/// Whether an alarm of this kind stands in any keyspace.
+fn has_alarm(server: &Server, kind: AlarmKind) -> bool {
+    server.keyspaces().any(|(_, served)| served.keyspace.local_view().has_alarm(kind))
+}
+
+/// The first alarm that stands and was not excluded.
+fn alarm(server: &Server, query: Query<'_>) -> Option<String> {
+    let kinds = [AlarmKind::NoSpace, AlarmKind::Corrupt].into_iter();
+    let mut counted =
+        kinds.filter(|kind| query.all("exclude").all(|excluded| excluded != alarm::name(*kind)));
+    let stands = counted.find(|kind| has_alarm(server, *kind))?;
+    Some(format!("ALARM {}", alarm::name(stands)))
 }
 
 /// Reads from every keyspace; a replica that differs from its leader refuses even a local read.
@@ -65,7 +84,9 @@ async fn read(server: &Server, freshness: Freshness) -> Result<(), Status> {
 /// One line of JSON.
 pub(super) async fn health(server: &Server, query: Query<'_>) -> Page {
     let serializable = query.all("serializable").any(|value| value == "true");
-    let reason = if !serializable && !server.default_keyspace().has_leader() {
+    let reason = if let Some(reason) = alarm(server, query) {
+        reason
+    } else if !serializable && !server.default_keyspace().has_leader() {
         NO_LEADER.to_owned()
     } else {
         let freshness = if serializable { Freshness::Local } else { Freshness::Linearizable };

@@ -1,7 +1,7 @@
 //! Three nodes, each with its front end.
 
 use super::{Front, get, put, serve_node, with};
-use quorate_driver::{Member, NodeConfig, Running, Timing, node_id, start};
+use quorate_driver::{Member, NodeConfig, Running, Timing, UpkeepOptions, node_id, start};
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
 use quorate_proto::etcdserverpb as pb;
 use tonic::{Code, Request};
@@ -35,6 +35,7 @@ impl Cluster {
                 listen_peer: Some(member.peer_address.clone()),
                 declarations: Declarations::parse(CATALOGUE).unwrap(),
                 timing: Timing::default(),
+                upkeep: UpkeepOptions::default(),
             });
             let node = node.unwrap();
             let front = serve_node(node.handle().clone()).await;

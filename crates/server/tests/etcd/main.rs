@@ -5,8 +5,8 @@
 mod cluster;
 mod kv;
 mod lease;
-mod numbered;
 mod maintenance;
+mod numbered;
 mod outside;
 mod session;
 mod watch;

@@ -1,8 +1,15 @@
 //! What operators ask: hashes, alarms, versions.
 
-use super::{Fixture, check, put};
-use quorate_proto::etcdserverpb as pb;
+use super::outside::http_get;
+use super::{Fixture, Front, all, check, put, serve_node};
+use quorate_driver::{
+    AutoCompaction, Member, NodeConfig, Quota, Running, Timing, UpkeepOptions, node_id, start,
+};
+use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
+use quorate_proto::etcdserverpb::alarm_request::AlarmAction;
 use quorate_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use quorate_proto::etcdserverpb::{self as pb, AlarmType};
+use std::time::Duration;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -36,4 +43,135 @@ async fn hashes_say_what_they_cover() {
     assert_eq!(all.header.unwrap().revision, 4);
     assert_ne!(all.hash, 0);
     fixture.close().await;
+}
+
+fn request(action: AlarmAction, alarm: AlarmType, member_id: u64) -> pb::AlarmRequest {
+    pb::AlarmRequest { action: action.into(), member_id, alarm: alarm.into() }
+}
+
+async fn alarm(
+    client: &mut MaintenanceClient<Channel>,
+    action: AlarmAction,
+    alarm: AlarmType,
+) -> Vec<(u64, AlarmType)> {
+    let response = client.alarm(request(action, alarm, 7)).await.unwrap().into_inner();
+    response.alarms.iter().map(|alarm| (alarm.member_id, alarm.alarm())).collect()
+}
+
+const NO_SPACE: &str = "etcdserver: mvcc: database space exceeded";
+
+#[tokio::test]
+async fn alarms_refuse_until_they_are_disarmed() {
+    let fixture = Fixture::start().await;
+    let (mut kv, mut client) = (fixture.kv().await, maintenance(&fixture).await);
+    let address = fixture.front.address;
+    let health = async |query: &str| http_get(address, &format!("/health{query}")).await;
+    kv.put(put("a", "1")).await.unwrap();
+    let no_space = (7, AlarmType::Nospace);
+    assert_eq!(alarm(&mut client, AlarmAction::Activate, AlarmType::None).await, []);
+    assert_eq!(alarm(&mut client, AlarmAction::Activate, AlarmType::Nospace).await, [no_space]);
+    assert_eq!(alarm(&mut client, AlarmAction::Activate, AlarmType::Nospace).await, [no_space]);
+    assert_eq!(alarm(&mut client, AlarmAction::Get, AlarmType::None).await, [no_space]);
+    assert_eq!(alarm(&mut client, AlarmAction::Get, AlarmType::Corrupt).await, []);
+    check(kv.put(put("a", "2")).await, Code::ResourceExhausted, NO_SPACE);
+    let mut leases = pb::lease_client::LeaseClient::new(fixture.channel().await);
+    let grant = pb::LeaseGrantRequest { ttl: 9, id: 1 };
+    check(leases.lease_grant(grant).await, Code::ResourceExhausted, NO_SPACE);
+    let unhealthy = |alarm| (503, format!("{{\"health\":\"false\",\"reason\":\"ALARM {alarm}\"}}"));
+    assert_eq!(health("").await, unhealthy("NOSPACE"));
+    assert_eq!(health("?exclude=NOSPACE").await.0, 200);
+    assert_eq!(
+        alarm(&mut client, AlarmAction::Activate, AlarmType::Corrupt).await,
+        [(7, AlarmType::Corrupt)]
+    );
+    let delete = || pb::DeleteRangeRequest { key: "a".into(), ..Default::default() };
+    check(kv.delete_range(delete()).await, Code::DataLoss, "etcdserver: corrupt cluster");
+    assert_eq!(kv.range(all()).await.unwrap().into_inner().count, 1);
+    assert_eq!(health("?exclude=NOSPACE").await, unhealthy("CORRUPT"));
+    assert_eq!(http_get(address, "/readyz/data_corruption").await.0, 503);
+    let status = client.status(pb::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.errors, ["memberID:7 alarm:NOSPACE ", "memberID:7 alarm:CORRUPT "]);
+    for kind in [AlarmType::Corrupt, AlarmType::Nospace] {
+        assert_eq!(alarm(&mut client, AlarmAction::Deactivate, kind).await, [(7, kind)]);
+    }
+    assert_eq!(alarm(&mut client, AlarmAction::Deactivate, AlarmType::Nospace).await, []);
+    kv.put(put("a", "2")).await.unwrap();
+    assert_eq!(health("").await.0, 200);
+    fixture.close().await;
+}
+
+/// A cluster of one in memory, with what its leader does by itself.
+async fn kept_up(upkeep: UpkeepOptions) -> (Running, Front) {
+    let id = node_id("t", "a");
+    let member = Member { id, name: "a".to_owned(), peer_address: String::new(), client_urls: Vec::new() };
+    let node = start(&NodeConfig {
+        name: "a".to_owned(),
+        cluster_token: "t".to_owned(),
+        members: vec![member],
+        data_dir: None,
+        listen_peer: None,
+        declarations: Declarations::default(),
+        timing: Timing::default(),
+        upkeep,
+    });
+    let node = node.unwrap();
+    let mut status = node.handle().keyspace(DEFAULT_KEYSPACE).unwrap().status();
+    status.wait_for(|status| status.leader.is_some()).await.unwrap();
+    let front = serve_node(node.handle().clone()).await;
+    (node, front)
+}
+
+#[tokio::test]
+async fn a_full_store_takes_deletions_and_then_writes_again() {
+    let upkeep = UpkeepOptions { quota: Quota { len_bytes: 10_000 }, ..UpkeepOptions::default() };
+    let (node, front) = kept_up(upkeep).await;
+    let mut kv = pb::kv_client::KvClient::new(front.channel().await);
+    let mut client = MaintenanceClient::new(front.channel().await);
+    let large = |key: &'static str| pb::PutRequest {
+        key: key.into(),
+        value: vec![0; 4700].into(),
+        ..Default::default()
+    };
+    kv.put(large("a")).await.unwrap();
+    kv.put(large("b")).await.unwrap();
+    check(kv.put(large("c")).await, Code::ResourceExhausted, NO_SPACE);
+    assert_eq!(alarm(&mut client, AlarmAction::Get, AlarmType::None).await, []);
+    kv.put(pb::PutRequest { value: vec![0; 200].into(), ..put("d", "") }).await.unwrap();
+    check(kv.put(large("c")).await, Code::ResourceExhausted, NO_SPACE);
+    let me = node.handle().node_id().0;
+    assert_eq!(alarm(&mut client, AlarmAction::Get, AlarmType::None).await, [(me, AlarmType::Nospace)]);
+    let status = client.status(pb::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.db_size_quota, 10_000);
+    kv.delete_range(pb::DeleteRangeRequest { key: "a".into(), ..Default::default() }).await.unwrap();
+    let mut writes = 0;
+    while let Err(refused) = kv.put(put("e", "")).await {
+        assert_eq!(refused.message(), NO_SPACE);
+        writes += 1;
+        assert!(writes < 10_000, "the alarm ends once there is room");
+    }
+    assert_eq!(alarm(&mut client, AlarmAction::Get, AlarmType::None).await, []);
+    front.close().await;
+    node.shut_down().await;
+}
+
+#[tokio::test]
+async fn history_is_given_up_in_time() {
+    let retention = Duration::from_millis(20);
+    let auto_compaction = AutoCompaction::Periodic { retention };
+    let (node, front) = kept_up(UpkeepOptions { auto_compaction, ..UpkeepOptions::default() }).await;
+    let mut kv = pb::kv_client::KvClient::new(front.channel().await);
+    let keyspace = node.handle().keyspace(DEFAULT_KEYSPACE).unwrap();
+    let mut compacted = 0;
+    for write in 0.. {
+        kv.put(put("a", "1")).await.unwrap();
+        compacted = keyspace.local_view().compacted().0;
+        if compacted > 1 {
+            break;
+        }
+        assert!(write < 100_000, "the history is given up by itself");
+    }
+    let old = pb::RangeRequest { revision: compacted - 1, ..all() };
+    check(kv.range(old).await, Code::OutOfRange, COMPACTED);
+    front.close().await;
+    node.shut_down().await;
 }

@@ -1,7 +1,7 @@
 //! What operators see: status, members, health, metrics; and a node without a quorum.
 
 use super::{Fixture, check, get, put, serve_node, with};
-use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
+use quorate_driver::{Member, NodeConfig, Timing, UpkeepOptions, node_id, start};
 use quorate_node::declaration::Declarations;
 use quorate_proto::etcdserverpb as pb;
 use quorate_proto::health::{HealthCheckRequest, health_client::HealthClient};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tonic::Code;
 
 /// Status code and body.
-async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+pub async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -102,6 +102,7 @@ fn alone() -> NodeConfig {
         listen_peer: Some("127.0.0.1:0".to_owned()),
         declarations: Declarations::default(),
         timing: Timing::default(),
+        upkeep: UpkeepOptions::default(),
     }
 }
 
