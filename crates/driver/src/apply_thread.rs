@@ -114,6 +114,7 @@ impl Applier {
     fn step(&mut self, job: ApplyJob, effects: &mut Vec<MachineEffect>) {
         let now = self.clock.now();
         let Some(hosted) = self.machines.get_mut(&job.group) else { return };
+        let applies = matches!(job.input, MachineInput::Apply { .. });
         let replaces = matches!(job.input, MachineInput::StoreSnapshot { .. });
         if let Err(failure) = hosted.machine.step(now, job.input, effects) {
             let failure = NodeFailure::Machine {
@@ -126,6 +127,10 @@ impl Applier {
             effects.clear();
             self.report(Input::MachineFailed { group: job.group });
             return;
+        }
+        hosted.group.set_slow_watchers(hosted.machine.slow_watchers());
+        if applies {
+            self.shared.meters.applied(self.clock.now().since(now));
         }
         if replaces {
             hosted.group.set_persist_handle(hosted.machine.persist_handle());

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::inbox::{Event, InboxReceiver, ROUND_LEN};
 use crate::log_thread::{LogJob, LogSender};
 use crate::maintenance::{MaintenanceJob, MaintenanceSender};
+use crate::round_trips::RoundTrips;
 use crate::shared::{GroupShared, NodeFailure, NodeShared};
 use crate::transport::Outgoing;
 use crate::waiters::End;
@@ -29,6 +30,8 @@ pub struct Executor {
     pub clock: Clock,
     /// Ways to the peers.
     pub peers: BTreeMap<NodeId, [Outgoing; 2]>,
+    /// How long the peers take to answer.
+    pub round_trips: RoundTrips,
     /// The log thread.
     pub log: LogSender,
     /// The apply thread of these groups.
@@ -79,7 +82,12 @@ impl Executor {
 
     fn take(&mut self, now: Time, event: Event, round: &mut Round) {
         match event {
-            Event::Input(input) => self.node.step(now, input, &mut round.effects),
+            Event::Input(input) => {
+                if let Input::Peer { from, group, message } = &input {
+                    self.round_trips.on_receive(now, *from, *group, message, &self.shared.meters);
+                }
+                self.node.step(now, input, &mut round.effects);
+            }
             Event::Write(group, write) => round.requests.entry(group).or_default().0.push(write),
             Event::Read(group, read) => round.requests.entry(group).or_default().1.push(read),
             Event::Persisted { then, inputs } => {
@@ -102,7 +110,7 @@ impl Executor {
             self.node.step(now, Input::Tick, &mut round.effects);
         }
         for effect in round.effects.drain(..) {
-            self.execute(effect);
+            self.execute(now, effect);
         }
         for lanes in self.peers.values() {
             lanes.iter().for_each(Outgoing::flush);
@@ -118,12 +126,15 @@ impl Executor {
         }
     }
 
-    fn execute(&mut self, effect: Effect) {
+    fn execute(&mut self, now: Time, effect: Effect) {
         match effect {
             Effect::Append { group, write, log, then } => {
                 self.log.send(LogJob::Append { group, write, log, then });
             }
-            Effect::Send { to, group, message } => self.send(to, group, &message),
+            Effect::Send { to, group, message } => {
+                self.round_trips.on_send(now, to, group, &message);
+                self.send(to, group, &message);
+            }
             Effect::Apply { group, entries } => {
                 self.apply.send(ApplyJob { group, input: MachineInput::Apply { entries } });
             }

@@ -4,6 +4,7 @@ use crate::apply_thread::{ApplyJob, ApplySender};
 use crate::clock::Clock;
 use crate::config::{Member, Timing};
 use crate::inbox::{Event, Inbox};
+use crate::meters::Meters;
 use crate::shared::{GroupShared, NodeFailure, NodeShared};
 use crate::waiters::End;
 use quorate_kv::watch::{StreamId, WatchMessage, WatchRequest};
@@ -82,6 +83,12 @@ impl Handle {
     #[must_use]
     pub fn timing(&self) -> Timing {
         self.inner.timing
+    }
+
+    /// How long things take on it.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.inner.shared.meters
     }
 
     /// How much room each keyspace may take.
@@ -215,6 +222,12 @@ impl Keyspace {
         self.node.clock.now().0.saturating_add_signed(self.inner.group.clock_offset_ns())
     }
 
+    /// How many watchers on this node have yet to be sent events that have happened.
+    #[must_use]
+    pub fn slow_watchers(&self) -> u64 {
+        self.inner.group.slow_watchers()
+    }
+
     fn deadline(&self, options: RequestOptions) -> Time {
         let timeout = options.timeout.unwrap_or_else(|| self.node.timing.request_timeout());
         self.node.clock.now() + timeout.min(self.node.timing.request_timeout())
@@ -269,8 +282,11 @@ impl Keyspace {
                     deadline,
                     require_leader: options.require_leader,
                 };
+                let asked_at = self.node.clock.now();
                 self.send(Event::Read(self.inner.group.id, read))?;
-                match self.wait(end, deadline).await? {
+                let end = self.wait(end, deadline).await;
+                self.node.shared.meters.read_confirmed(self.node.clock.now().since(asked_at));
+                match end? {
                     End::Readable => self.check_serving().map(|()| self.local_view()),
                     End::Failed(failure) => Err(failure.into()),
                     End::Answered(_) => unreachable!("a read's number never names a write"),

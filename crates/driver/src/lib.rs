@@ -33,7 +33,9 @@ mod handle;
 mod inbox;
 mod log_thread;
 mod maintenance;
+mod meters;
 mod open;
+mod round_trips;
 mod shared;
 mod start;
 mod transport;
@@ -44,6 +46,7 @@ pub use embedded::{Error, LeaseKeeper, Quorate, Watched, Watcher};
 pub use handle::{
     Freshness, Handle, Keyspace, LogCounters, RequestError, RequestOptions, WatchSender, WatchStream,
 };
+pub use meters::{Counted, Histogram, Meters};
 pub use quorate_boot::OpenError;
 pub use quorate_kv::Quota;
 pub use quorate_node::{AutoCompaction, UpkeepOptions};

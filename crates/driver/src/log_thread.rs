@@ -13,7 +13,7 @@ use quorate_types::{GroupId, LogIndex, NodeId};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One sync covers at most so many appends, so that none waits for ever.
 const MAX_APPENDS_PER_SYNC: usize = 4096;
@@ -167,7 +167,9 @@ fn write_batch(
         }
     }
     if !done.is_empty() {
+        let started = Instant::now();
         let appended_len_bytes = to.sync()?;
+        shared.meters.log_sync.note(started.elapsed());
         shared.log_syncs.fetch_add(1, Ordering::Relaxed);
         shared.log_len_bytes.store(appended_len_bytes, Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! What the threads of a node share about one group.
 
+use crate::meters::Meters;
 use crate::waiters::Waiters;
 use arc_swap::ArcSwap;
 use quorate_kv::View;
@@ -30,6 +31,7 @@ pub struct GroupShared {
     persist: Mutex<Arc<dyn Persist>>,
     streams: Mutex<HashMap<StreamId, mpsc::UnboundedSender<WatchMessage>>>,
     next_stream: AtomicU64,
+    slow_watchers: AtomicU64,
     diverged: OnceLock<LogIndex>,
 }
 
@@ -53,6 +55,7 @@ impl GroupShared {
             persist: Mutex::new(persist),
             streams: Mutex::default(),
             next_stream: AtomicU64::new(1),
+            slow_watchers: AtomicU64::new(0),
             diverged: OnceLock::new(),
         }
     }
@@ -83,6 +86,16 @@ impl GroupShared {
     /// The tables were replaced.
     pub fn set_persist_handle(&self, persist: Arc<dyn Persist>) {
         *self.persist.lock().unwrap_or_else(PoisonError::into_inner) = persist;
+    }
+
+    /// How many watchers have yet to be sent events that have happened, as of the machine's last step.
+    pub fn slow_watchers(&self) -> u64 {
+        self.slow_watchers.load(Ordering::Relaxed)
+    }
+
+    /// See [`GroupShared::slow_watchers`].
+    pub fn set_slow_watchers(&self, watchers: usize) {
+        self.slow_watchers.store(watchers as u64, Ordering::Relaxed);
     }
 
     /// Where this replica was found to differ from the leader, if it was.
@@ -133,6 +146,8 @@ pub struct NodeShared {
     pub log_len_bytes: AtomicU64,
     /// Syncs of the write-ahead log since the start.
     pub log_syncs: AtomicU64,
+    /// How long things take.
+    pub meters: Meters,
 }
 
 /// Why a node stopped serving.

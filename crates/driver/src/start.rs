@@ -8,7 +8,9 @@ use crate::handle::{Handle, HandleInner, KeyspaceInner};
 use crate::inbox::{Event, Inbox, InboxReceiver, inbox};
 use crate::log_thread::{self, LogJob, LogSender};
 use crate::maintenance::{self, Maintained, MaintenanceJob, MaintenanceSender};
+use crate::meters::Meters;
 use crate::open::open;
+use crate::round_trips::RoundTrips;
 use crate::shared::{GroupShared, NodeFailure, NodeShared};
 use crate::transport::{Accepted, Hello, Outgoing, PROTOCOL_VERSION, accept_peers};
 use crate::waiters::Waiters;
@@ -95,6 +97,7 @@ pub fn start(config: &NodeConfig) -> Result<Running, StartError> {
         failure: watch::Sender::new(None),
         log_len_bytes: AtomicU64::new(0),
         log_syncs: AtomicU64::new(0),
+        meters: Meters::new(),
     });
     let members = Arc::new(Mutex::new(config.members.clone()));
     Starter { config, me, clock, shared, peer_address, members }.start(opened, listener)
@@ -276,7 +279,9 @@ impl Starter<'_> {
                     listen_for_peers(listener, routes, &hello, members);
                 }
                 let peers = dial_all(&peers, &hello);
-                let executor = Executor { node, clock, peers, log, apply, maintenance, shared, groups };
+                let round_trips = RoundTrips::default();
+                let executor =
+                    Executor { node, clock, peers, round_trips, log, apply, maintenance, shared, groups };
                 executor.run(receiver).await;
             });
         };

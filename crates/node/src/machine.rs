@@ -224,6 +224,12 @@ impl Machine {
         self.clock_offset_ns
     }
 
+    /// How many watchers have yet to be sent events that have happened.
+    #[must_use]
+    pub fn slow_watchers(&self) -> usize {
+        self.hub.slow_watchers()
+    }
+
     /// Takes one input; appends what is to be done to `out`.
     ///
     /// # Errors

@@ -83,6 +83,10 @@ async fn http_beside_grpc() {
         assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
     }
     assert!(metrics.contains("process_resident_memory_bytes "));
+    for name in ["etcd_disk_wal_fsync_duration_seconds", "etcd_disk_backend_commit_duration_seconds"] {
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name}_count ")));
+        assert!(count.is_some_and(|count| count != "0"), "{name} in\n{metrics}");
+    }
     fixture.close().await;
 }
 

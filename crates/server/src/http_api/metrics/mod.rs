@@ -3,45 +3,26 @@
 //! What etcd has one of and we have one per keyspace is given for the default keyspace under etcd's name, and for all of
 //! them, with a label, under a name of our own.
 
+mod text;
+
 use crate::grpc::Code;
 use crate::server::{Served, Server};
 use quorate_consensus::raft::Role;
-use std::fmt::{Display, Write};
 use std::fs;
-
-/// The text under construction.
-struct Text(String);
-
-impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.family(name, "gauge", help);
-        self.sample(name, "", value);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.family(name, "counter", help);
-        self.sample(name, "", value);
-    }
-}
+use std::sync::atomic::Ordering;
+use text::Text;
 
 /// Everything, as of now.
 pub(super) fn metrics(server: &Server) -> String {
-    let mut text = Text(String::with_capacity(8 << 10));
+    let mut text = Text::new();
     raft(&mut text, server.default_keyspace());
     store(&mut text, server);
     log(&mut text, server);
     keyspaces(&mut text, server);
     calls(&mut text, server);
+    durations(&mut text, server);
     process(&mut text);
-    text.0
+    text.into_string()
 }
 
 fn raft(text: &mut Text, served: &Served) {
@@ -79,10 +60,14 @@ fn store(text: &mut Text, server: &Server) {
     text.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes that the tables take.", size);
     let live = view.live_len_bytes();
     text.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the keys and their newest values.", live);
+    let quota = server.handle.quota().len_bytes;
+    text.gauge("etcd_server_quota_backend_bytes", "Bytes that a keyspace may use; 0: no bound.", quota);
     text.gauge("etcd_debugging_mvcc_keys_total", "Keys.", view.key_count());
     text.gauge("etcd_debugging_mvcc_current_revision", "The newest revision.", view.revision());
     text.gauge("etcd_debugging_mvcc_compact_revision", "The oldest readable revision.", view.compacted());
     text.gauge("etcd_debugging_mvcc_watcher_total", "Watchers of clients of this member.", watchers);
+    let slow = server.default_keyspace().keyspace.slow_watchers();
+    text.gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that have yet to be sent events.", slow);
 }
 
 fn log(text: &mut Text, server: &Server) {
@@ -109,6 +94,13 @@ fn keyspaces(text: &mut Text, server: &Server) {
         view(served).applied().0.0
     });
     family("quorate_keyspace_keys", "Keys.", &|served| view(served).key_count());
+    family("quorate_keyspace_alarms", "Alarms that stand.", &|served| view(served).alarms().len() as u64);
+    family("quorate_keyspace_slow_watchers", "Watchers that have yet to be sent events.", &|served| {
+        served.keyspace.slow_watchers()
+    });
+    family("quorate_keyspace_live_bytes", "Bytes of the keys and their newest values.", &|served| {
+        view(served).live_len_bytes()
+    });
     family("quorate_keyspace_size_bytes", "Bytes that the tables take.", &|served| view(served).len_bytes());
 }
 
@@ -128,6 +120,27 @@ fn calls(text: &mut Text, server: &Server) {
     text.counter("etcd_network_client_grpc_sent_bytes_total", "Bytes of messages to clients.", sent);
     let (streams, _) = server.counters.watching();
     text.gauge("quorate_watch_streams", "Open watch streams.", streams);
+}
+
+/// Of all keyspaces together.
+fn durations(text: &mut Text, server: &Server) {
+    let meters = server.handle.meters();
+    let name = "etcd_disk_wal_fsync_duration_seconds";
+    text.family(name, "histogram", "Writing a batch to the write-ahead log and syncing it.");
+    text.histogram(name, "", &meters.log_sync.counted());
+    let name = "etcd_disk_backend_commit_duration_seconds";
+    text.family(name, "histogram", "Applying a batch of entries and committing it to the tables.");
+    text.histogram(name, "", &meters.commit.counted());
+    let name = "etcd_network_peer_round_trip_time_seconds";
+    text.family(name, "histogram", "From a heartbeat that confirms reads to its answer.");
+    for (peer, histogram) in meters.round_trips() {
+        text.histogram(name, &format!("To=\"{peer}\""), &histogram.counted());
+    }
+    let slow = meters.slow_applies.load(Ordering::Relaxed);
+    text.counter("etcd_server_slow_apply_total", "Batches that took over 100 ms to apply.", slow);
+    let slow = meters.slow_reads.load(Ordering::Relaxed);
+    let help = "Linearizable reads that took over 500 ms to confirm.";
+    text.counter("etcd_server_slow_read_indexes_total", help, slow);
 }
 
 /// The code as Go's gRPC spells it, which dashboards select by.
@@ -159,7 +172,7 @@ fn resident_len_bytes(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, code_name, resident_len_bytes};
+    use super::{code_name, resident_len_bytes};
     use crate::grpc::Code;
 
     #[test]
@@ -172,13 +185,5 @@ mod tests {
     fn codes_are_spelled_as_in_go() {
         let names = [Code::Ok, Code::Cancelled, Code::InvalidArgument].map(code_name);
         assert_eq!(names, ["OK", "Canceled", "InvalidArgument"]);
-    }
-
-    #[test]
-    fn text_format() {
-        let mut text = Text(String::new());
-        text.gauge("a", "What.", 1);
-        text.sample("b", "{c=\"d\"}", 2);
-        assert_eq!(text.0, "# HELP a What.\n# TYPE a gauge\na 1\nb{c=\"d\"} 2\n");
     }
 }
