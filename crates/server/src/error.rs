@@ -117,6 +117,21 @@ pub(crate) fn bad_transferee() -> Status {
     status(Code::FailedPrecondition, "bad leader transferee")
 }
 
+/// The version that a downgrade should go to is no version.
+pub(crate) fn wrong_downgrade_version() -> Status {
+    status(Code::InvalidArgument, "wrong downgrade target version format")
+}
+
+/// A downgrade cannot go to this version.
+pub(crate) fn invalid_downgrade_version() -> Status {
+    status(Code::InvalidArgument, "invalid downgrade target version")
+}
+
+/// There is no downgrade to cancel.
+pub(crate) fn no_inflight_downgrade() -> Status {
+    status(Code::FailedPrecondition, "no inflight downgrade job")
+}
+
 /// There are no users.
 pub(crate) fn auth_not_enabled() -> Status {
     status(Code::FailedPrecondition, "authentication is not enabled")

@@ -4,6 +4,7 @@ pub(crate) mod alarm;
 mod auth;
 mod cluster;
 mod convert;
+mod downgrade;
 mod hash;
 mod health;
 mod kv;
@@ -75,9 +76,7 @@ pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Inc
         | Method::RoleRevokePermission => {
             Box::pin(missing(server, method, "listen on addresses that only trusted programs reach"))
         }
-        Method::Downgrade => {
-            Box::pin(missing(server, method, "there is only one version of the cluster's format"))
-        }
+        Method::Downgrade => Box::pin(unary(server, method, request, downgrade::downgrade)),
     }
 }
 

@@ -7,6 +7,7 @@ use quorate_driver::{
 };
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
 use quorate_proto::etcdserverpb::alarm_request::AlarmAction;
+use quorate_proto::etcdserverpb::downgrade_request::DowngradeAction;
 use quorate_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use quorate_proto::etcdserverpb::{self as pb, AlarmType};
 use std::time::Duration;
@@ -174,4 +175,23 @@ async fn history_is_given_up_in_time() {
     check(kv.range(old).await, Code::OutOfRange, COMPACTED);
     front.close().await;
     node.shut_down().await;
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_downgrade_to() {
+    let fixture = Fixture::start().await;
+    let mut client = maintenance(&fixture).await;
+    let mut downgrade = async |action: DowngradeAction, version: &str| {
+        let request = pb::DowngradeRequest { action: action.into(), version: version.to_owned() };
+        client.downgrade(request).await.map(tonic::Response::into_inner)
+    };
+    let valid = downgrade(DowngradeAction::Validate, "3.5.0").await.unwrap();
+    assert_eq!((valid.version.as_str(), valid.header.is_some()), ("3.6.0", true));
+    let invalid = "etcdserver: invalid downgrade target version";
+    check(downgrade(DowngradeAction::Validate, "3.4.0").await, Code::InvalidArgument, invalid);
+    check(downgrade(DowngradeAction::Enable, "3.4.0").await, Code::InvalidArgument, invalid);
+    assert_eq!(downgrade(DowngradeAction::Enable, "3.5").await.unwrap_err().code(), Code::FailedPrecondition);
+    let none = "etcdserver: no inflight downgrade job";
+    check(downgrade(DowngradeAction::Cancel, "").await, Code::FailedPrecondition, none);
+    fixture.close().await;
 }
