@@ -5,7 +5,7 @@ use crate::tree::Tree;
 
 /// The crates by floor, from the ground up. A crate may use those on lower floors, never its neighbours.
 pub const FLOORS: [&[&str]; 8] = [
-    &["types", "proto", "check"],
+    &["types", "proto", "check", "tls"],
     &["table", "consensus"],
     &["kv", "storage", "client"],
     &["node"],
@@ -16,7 +16,8 @@ pub const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The crates that stand aside know none of the floors but these.
-const NARROWER: [(&str, &[&str]); 3] = [("proto", &[]), ("check", &[]), ("client", &["types", "proto"])];
+const NARROWER: [(&str, &[&str]); 4] =
+    [("proto", &[]), ("check", &[]), ("tls", &[]), ("client", &["types", "proto", "tls"])];
 
 /// Sans-io crates. They may use one another (downward) and the listed libraries, all of them free of input and output.
 pub const PURE: [&str; 6] = ["types", "check", "table", "consensus", "kv", "node"];
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(objections("driver", "quorate-boot.workspace = true\nquorate-node.workspace = true"), 0);
         assert_eq!(objections("boot", "quorate-node.workspace = true\nquorate-storage.workspace = true"), 0);
         assert_eq!(objections("client", "quorate-proto.workspace = true\ntonic.workspace = true"), 0);
+        assert_eq!(objections("client", "quorate-tls.workspace = true"), 0);
     }
 
     #[test]
