@@ -10,11 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use quorate_tls::{Connector, HTTP_2};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
+use crate::dial::SecureDial;
 use crate::error::{Fate, fate};
 use crate::once::{self, Given, Number, Once};
 use crate::{Config, Error, Routing, config, pb};
@@ -67,17 +69,33 @@ pub(crate) struct Core {
     once: Once,
 }
 
+/// A channel for each endpoint. Certificates are read if one of them wants TLS.
+fn channels(config: &Config) -> Result<Vec<Channel>, Error> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let endpoints: Vec<Endpoint> = config
+        .endpoints
+        .iter()
+        .map(|text| config::endpoint(text, scheme, config.connect_timeout))
+        .collect::<Result<_, Error>>()?;
+    let is_secure = |endpoint: &Endpoint| endpoint.uri().scheme_str() == Some("https");
+    if !endpoints.iter().any(is_secure) {
+        return Ok(endpoints.iter().map(Endpoint::connect_lazy).collect());
+    }
+    let dial = SecureDial(Connector::new(&config.tls.clone().unwrap_or_default(), HTTP_2)?);
+    let open = |endpoint: &Endpoint| match is_secure(endpoint) {
+        true => endpoint.connect_with_connector_lazy(dial.clone()),
+        false => endpoint.connect_lazy(),
+    };
+    Ok(endpoints.iter().map(open).collect())
+}
+
 impl Core {
     /// Checks the settings; connections are opened when they are first needed.
     pub(crate) fn new(config: Config) -> Result<Self, Error> {
         if config.endpoints.is_empty() {
             return Err(Error::NoEndpoint);
         }
-        let channels = config
-            .endpoints
-            .iter()
-            .map(|text| Ok(config::endpoint(text, config.connect_timeout)?.connect_lazy()))
-            .collect::<Result<_, Error>>()?;
+        let channels = channels(&config)?;
         Ok(Core {
             channels,
             current: AtomicUsize::new(0),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate_tls::TlsOptions;
 use tonic::transport::Endpoint;
 
 use crate::Error;
@@ -34,7 +35,7 @@ impl std::fmt::Debug for User {
 /// A client's settings. Change the public fields before [`crate::Client::connect`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `host:port` or `http://host:port` each; at least one.
+    /// `host:port`, `http://host:port` or `https://host:port` each; at least one.
     pub endpoints: Vec<String>,
     /// How calls are spread over them.
     pub routing: Routing,
@@ -48,6 +49,9 @@ pub struct Config {
     pub session: Option<String>,
     /// Whether a write that got no answer is sent again. Servers that keep numbered writes do it once; others are sent it once.
     pub exactly_once: bool,
+    /// How to connect by TLS. With it, endpoints without a scheme are `https://` ones; without it, `https://` endpoints are verified by the
+    /// system's authorities.
+    pub tls: Option<TlsOptions>,
     /// Whom to log in as; `None` where the cluster does not ask.
     pub user: Option<User>,
 }
@@ -63,6 +67,7 @@ impl Config {
             keyspace: None,
             session: None,
             exactly_once: true,
+            tls: None,
             user: None,
         }
     }
@@ -73,13 +78,13 @@ impl Config {
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads an endpoint's address.
-pub(crate) fn endpoint(text: &str, connect_timeout: Duration) -> Result<Endpoint, Error> {
+/// Reads an endpoint's address; `scheme` is for one that names none.
+pub(crate) fn endpoint(text: &str, scheme: &str, connect_timeout: Duration) -> Result<Endpoint, Error> {
     let bad = || Error::BadEndpoint { endpoint: text.to_owned() };
-    let uri = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let uri = if text.contains("://") { text.to_owned() } else { format!("{scheme}://{text}") };
     let endpoint = Endpoint::from_shared(uri).map_err(|_| bad())?;
-    let plain = endpoint.uri().scheme_str() == Some("http");
-    if !plain || endpoint.uri().port().is_none() {
+    let is_known = matches!(endpoint.uri().scheme_str(), Some("http" | "https"));
+    if !is_known || endpoint.uri().port().is_none() {
         return Err(bad());
     }
     Ok(endpoint
@@ -94,7 +99,7 @@ mod tests {
     use std::time::Duration;
 
     fn check(text: &str, expect: Option<&str>) {
-        let found = super::endpoint(text, Duration::from_secs(1)).ok().map(|e| e.uri().to_string());
+        let found = super::endpoint(text, "http", Duration::from_secs(1)).ok().map(|e| e.uri().to_string());
         assert_eq!(found.as_deref(), expect, "{text}");
     }
 
@@ -102,6 +107,7 @@ mod tests {
     fn endpoints_are_host_and_port() {
         check("127.0.0.1:2379", Some("http://127.0.0.1:2379/"));
         check("http://db.example:1", Some("http://db.example:1/"));
+        check("https://db.example:1", Some("https://db.example:1/"));
         check("[::1]:2379", Some("http://[::1]:2379/"));
         check("localhost", None);
         check("ftp://x:1", None);

@@ -11,12 +11,15 @@ pub enum Error {
     /// The list of endpoints is empty.
     #[error("no endpoint was given")]
     NoEndpoint,
-    /// An endpoint is not of the form `host:port` or `http://host:port`.
-    #[error("'{endpoint}' is not an endpoint; write host:port or http://host:port")]
+    /// An endpoint is not of the form `host:port`, `http://host:port` or `https://host:port`.
+    #[error("'{endpoint}' is not an endpoint; write host:port, http://host:port or https://host:port")]
     BadEndpoint {
         /// The text as given.
         endpoint: String,
     },
+    /// The files or options for TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] quorate_tls::TlsError),
     /// A keyspace, session or token holds characters that a header cannot carry.
     #[error("the {name} holds characters that a header cannot carry")]
     BadHeader {

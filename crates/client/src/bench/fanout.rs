@@ -91,7 +91,7 @@ async fn count_deliveries(run: Arc<Run>, mut stream: Stream, tally: Rc<RefCell<T
 }
 
 async fn write(run: &Arc<Run>, puts_per_second: Option<u32>, tally: &Rc<RefCell<Tally>>) {
-    let lane = Rc::new(Lane::new(run.addresses.clone(), 0));
+    let lane = Rc::new(Lane::new(run.targets.clone(), 0));
     let pace = puts_per_second.map(|rate| {
         let mut interval = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,13 +1,13 @@
 //! One connection's place in the load: the calls on it share it, and replace it together when it breaks.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::sync::Mutex;
 
+use super::target::Target;
 use super::wire::{self, Failure};
 
 /// How long to leave an endpoint alone that could not be reached.
@@ -15,8 +15,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection, or the wish for one.
 pub(super) struct Lane {
-    addresses: Vec<SocketAddr>,
-    /// Which address is next.
+    targets: Vec<Target>,
+    /// Which of them is next.
     turn: Cell<usize>,
     /// Goes up with every connection, so that one break is not counted against its successor.
     generation: Cell<u64>,
@@ -25,10 +25,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane whose first connection goes to address number `first`, modulo their number.
-    pub(super) fn new(addresses: Vec<SocketAddr>, first: usize) -> Self {
+    /// A lane whose first connection goes to target number `first`, modulo their number.
+    pub(super) fn new(targets: Vec<Target>, first: usize) -> Self {
         Lane {
-            addresses,
+            targets,
             turn: Cell::new(first),
             generation: Cell::new(0),
             sender: RefCell::new(None),
@@ -37,19 +37,19 @@ impl Lane {
     }
 
     /// Where the next connection goes.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.addresses[self.turn.get() % self.addresses.len()]
+    pub(super) fn target(&self) -> &Target {
+        &self.targets[self.turn.get() % self.targets.len()]
     }
 
     /// Connects once.
     pub(super) async fn connect(&self) -> std::io::Result<()> {
-        let sender = wire::connect(self.address()).await?;
+        let sender = wire::connect(self.target()).await?;
         self.generation.set(self.generation.get() + 1);
         *self.sender.borrow_mut() = Some(sender);
         Ok(())
     }
 
-    /// The connection and its generation; connects first if need be, and tries the addresses in turn only once each
+    /// The connection and its generation; connects first if need be, and tries the targets in turn only once each
     /// time it is asked.
     pub(super) async fn sender(&self) -> Result<(SendRequest<Bytes>, u64), Failure> {
         if let Some(sender) = self.sender.borrow().clone() {

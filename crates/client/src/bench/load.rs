@@ -1,7 +1,6 @@
 //! Threads, connections and the closed loop of calls on them.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -15,11 +14,12 @@ use super::process::{self, Use};
 use super::report::{Latency, Report, ServerUse};
 use super::run::{FAILURE_PAUSE, Run, call, settle};
 use super::tally::Tally;
+use super::target::Target;
 use super::{BenchError, Options, Workload, fanout, renew, request};
 
 /// Runs the load.
-pub(super) fn run(options: &Options, addresses: &[SocketAddr]) -> Result<Report, BenchError> {
-    let run = Arc::new(Run::new(options, addresses));
+pub(super) fn run(options: &Options, targets: &[Target]) -> Result<Report, BenchError> {
+    let run = Arc::new(Run::new(options, targets));
     let spawn = |number| {
         let run = Arc::clone(&run);
         thread::Builder::new().name(format!("load-{number}")).spawn(move || thread_main(&run, number))
@@ -113,8 +113,8 @@ fn thread_main(run: &Arc<Run>, number: usize) -> Result<Tally, BenchError> {
 async fn connect(run: &Arc<Run>, thread: usize) -> Result<Vec<Rc<Lane>>, BenchError> {
     let mut lanes = Vec::new();
     for number in (thread..run.options.connections).step_by(run.options.threads) {
-        let lane = Lane::new(run.addresses.to_vec(), number);
-        let address = lane.address();
+        let lane = Lane::new(run.targets.to_vec(), number);
+        let address = lane.target().address;
         lane.connect().await.map_err(|source| BenchError::Unreachable { address, source })?;
         lanes.push(Rc::new(lane));
     }

@@ -19,11 +19,14 @@ mod report;
 mod request;
 mod run;
 mod tally;
+mod target;
 mod wire;
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use quorate_tls::TlsOptions;
 
 pub use report::{Latency, Report, ServerUse};
 
@@ -80,7 +83,7 @@ pub enum Stop {
 /// Everything that decides a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `host:port` each; connections are spread over them, and move on when one fails.
+    /// `host:port`, `http://host:port` or `https://host:port` each; connections are spread over them, and move on when one fails.
     pub endpoints: Vec<String>,
     /// What the calls are.
     pub workload: Workload,
@@ -104,6 +107,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Generator threads; more than one only if the generator is the bottleneck.
     pub threads: usize,
+    /// How to connect by TLS. With it, endpoints without a scheme are `https://` ones.
+    pub tls: Option<TlsOptions>,
     /// The keyspace; `None` is the default one.
     pub keyspace: Option<String>,
     /// Local server processes, whose CPU time and memory to report.
@@ -127,6 +132,7 @@ impl Default for Options {
             stop: Stop::After { warmup: Duration::from_secs(1), measured: Duration::from_secs(10) },
             timeout: Duration::from_secs(10),
             threads: 1,
+            tls: None,
             keyspace: None,
             server_pids: Vec::new(),
             seed: 1,
@@ -138,11 +144,14 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// An endpoint is no address, or its name is not known.
-    #[error("'{endpoint}' is not an endpoint; write host:port")]
+    #[error("'{endpoint}' is not an endpoint; write host:port, http://host:port or https://host:port")]
     BadEndpoint {
         /// As given.
         endpoint: String,
     },
+    /// The files or options for TLS cannot be used.
+    #[error("no TLS")]
+    Tls(#[from] quorate_tls::TlsError),
     /// No connection could be made.
     #[error("no connection to {address}")]
     Unreachable {
@@ -169,7 +178,7 @@ pub enum BenchError {
 /// If the run could not be set up; then the store may hold some of the preloaded keys.
 pub fn run(options: &Options) -> Result<Report, BenchError> {
     assert!(options.connections > 0 && options.in_flight > 0 && options.keys > 0, "a load of nothing");
-    let addresses = resolve(&options.endpoints)?;
+    let targets = target::resolve(options)?;
     let reads =
         matches!(options.workload, Workload::Get | Workload::GetSerializable | Workload::Mixed { .. });
     if reads && options.preload {
@@ -181,19 +190,10 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
             in_flight: PRELOAD_IN_FLIGHT,
             ..options.clone()
         };
-        load::run(&fill, &addresses)?;
+        load::run(&fill, &targets)?;
     }
-    load::run(options, &addresses)
+    load::run(options, &targets)
 }
 
 const PRELOAD_CONNECTIONS: usize = 4;
 const PRELOAD_IN_FLIGHT: usize = 64;
-
-fn resolve(endpoints: &[String]) -> Result<Vec<SocketAddr>, BenchError> {
-    let resolve_one = |endpoint: &String| {
-        let text = endpoint.strip_prefix("http://").unwrap_or(endpoint);
-        let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-        found.ok_or_else(|| BenchError::BadEndpoint { endpoint: endpoint.clone() })
-    };
-    endpoints.iter().map(resolve_one).collect()
-}

@@ -1,7 +1,6 @@
 //! What all threads of a run share, and the two things that every caller does: make a call, and count it.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tokio::time::timeout;
 use super::lane::Lane;
 use super::request::{Kind, Maker};
 use super::tally::{Gap, Tally};
+use super::target::Target;
 use super::wire::{self, Failure};
 use super::{Options, Stop};
 
@@ -22,7 +22,7 @@ pub(super) const FAILURE_PAUSE: Duration = Duration::from_millis(5);
 /// What all threads of a run share.
 pub(super) struct Run {
     pub(super) options: Options,
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) targets: Vec<Target>,
     /// What stamps count from.
     pub(super) epoch: Instant,
     pub(super) maker: Maker,
@@ -55,13 +55,12 @@ pub(super) struct Window {
 }
 
 impl Run {
-    pub(super) fn new(options: &Options, addresses: &[SocketAddr]) -> Self {
+    pub(super) fn new(options: &Options, targets: &[Target]) -> Self {
         let keyspace = options.keyspace.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let authority = addresses[0].to_string();
-        let method = |path: &str| wire::method(path, &authority, keyspace.as_ref());
+        let method = |path: &str| wire::method(path, &targets[0], keyspace.as_ref());
         Run {
             options: options.clone(),
-            addresses: addresses.to_vec(),
+            targets: targets.to_vec(),
             epoch: Instant::now(),
             maker: Maker::new(options),
             methods: Methods {

@@ -12,14 +12,16 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Request};
 use prost::Message;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use super::target::Target;
 
 const FRAME_HEADER_BYTES: usize = 5;
 /// Windows so wide that updates of them are rare.
@@ -52,9 +54,21 @@ impl Failure {
 }
 
 /// Opens a connection, and drives it on this thread until it ends.
-pub(super) async fn connect(address: SocketAddr) -> io::Result<SendRequest<Bytes>> {
-    let stream = TcpStream::connect(address).await?;
+pub(super) async fn connect(target: &Target) -> io::Result<SendRequest<Bytes>> {
+    let stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
+    match &target.secure {
+        None => converse(stream).await,
+        Some((host, connector)) => {
+            converse(connector.connect(host, stream).await.map_err(io::Error::other)?).await
+        }
+    }
+}
+
+async fn converse<S>(stream: S) -> io::Result<SendRequest<Bytes>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let (sender, connection) = h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW_BYTES)
@@ -68,15 +82,17 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<SendRequest<Bytes
 }
 
 /// A method's requests, all alike but for their bodies.
-pub(super) fn method(path: &str, authority: &str, keyspace: Option<&HeaderValue>) -> Request<()> {
-    let mut request = Request::post(format!("http://{authority}{path}"))
+pub(super) fn method(path: &str, target: &Target, keyspace: Option<&HeaderValue>) -> Request<()> {
+    let mut request = Request::post(format!("{}://{}{path}", target.scheme(), target.address))
         .version(http::Version::HTTP_2)
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     if let Some(keyspace) = keyspace {
         request = request.header(crate::call::KEYSPACE_HEADER, keyspace);
     }
-    request.body(()).expect("the parts are checked: path and headers are constants, the authority an address")
+    request
+        .body(())
+        .expect("the parts are checked: scheme, path and headers are constants, the authority is an address")
 }
 
 /// A message in its frame.
