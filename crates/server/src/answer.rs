@@ -36,7 +36,7 @@ where
     let answer = async {
         let bytes = messages.only().await?;
         server.counters.received(messages.received_len_bytes());
-        let call = Call::new(server, &parts.headers, bytes.len())?;
+        let call = Call::new(server, &parts.headers, bytes.len())?.of_peer(&parts.extensions);
         handler(call, decode(bytes)?).await
     };
     match answer.await {
@@ -71,7 +71,10 @@ where
     let handled = Handled::new(server.counters.clone(), method);
     let (parts, body) = request.into_parts();
     let messages = Messages::new(body, server.options.receive_limit_len_bytes());
-    let answer = async { handler(Call::new(server, &parts.headers, 0)?, messages).await };
+    let answer = async {
+        let call = Call::new(server, &parts.headers, 0)?.of_peer(&parts.extensions);
+        handler(call, messages).await
+    };
     match answer.await {
         Ok(streamed) => respond(streamed.into_body(handled), None),
         Err(status) => {

@@ -7,9 +7,10 @@
 use crate::error;
 use crate::grpc::{Reply, Status, timeout};
 use crate::numbered::{self, Numbered};
+use crate::secure::PeerIdentity;
 use crate::server::{Served, Server};
 use crate::session;
-use http::{HeaderMap, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderValue};
 use prost::Message;
 use quorate_driver::{Freshness, RequestError, RequestOptions};
 use quorate_kv::{Command, Outcome, Refusal, View};
@@ -30,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) served: Arc<Served>,
     /// How long it may take, and whether it waits for a leader.
     pub(crate) options: RequestOptions,
+    /// The common name of the client's verified certificate, if it had to show one.
+    pub(crate) peer_identity: Option<String>,
     started: Instant,
     request_len_bytes: usize,
     /// The level of its reads.
@@ -80,16 +83,24 @@ impl Call {
         });
         let numbered = numbered.transpose()?;
         let options = RequestOptions { timeout: timeout(headers), require_leader };
+        let (peer_identity, started) = (None, Instant::now());
         Ok(Call {
             server,
             served,
             options,
-            started: Instant::now(),
+            peer_identity,
+            started,
             request_len_bytes,
             level,
             session,
             numbered,
         })
+    }
+
+    /// The same call, of whom its connection knows to be there.
+    pub(crate) fn of_peer(mut self, extensions: &Extensions) -> Self {
+        self.peer_identity = extensions.get().and_then(|PeerIdentity(name)| name.clone());
+        self
     }
 
     /// The header that most answers open with.

@@ -27,6 +27,7 @@ mod numbered;
 mod options;
 mod read_budget;
 mod renewals;
+mod secure;
 mod server;
 mod session;
 

@@ -7,6 +7,7 @@ use crate::etcd;
 use crate::grpc::{Body, Status};
 use crate::http_api;
 use crate::options::ServerOptions;
+use crate::secure::{Handshakes, PeerIdentity};
 use crate::server::Server;
 use http::{Request, Response, Version, header};
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -57,6 +59,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut tasks = JoinSet::new();
+    let handshakes = options.tls.clone().map(|acceptor| Arc::new(Handshakes::new(acceptor)));
     let server = Server::new(handle, options, &mut tasks);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -68,7 +71,7 @@ pub async fn serve(
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((socket, _)) => {
                     failures = 0;
-                    connections.spawn(connection(server.clone(), socket));
+                    connections.spawn(connection(server.clone(), handshakes.clone(), socket));
                 }
                 Err(error) if failures == MAX_ACCEPT_FAILURES => return Err(ServeError::Accept(error)),
                 Err(error) => {
@@ -88,14 +91,34 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(server: Arc<Server>, socket: TcpStream) {
+async fn connection(server: Arc<Server>, handshakes: Option<Arc<Handshakes>>, socket: TcpStream) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!("a connection was lost at once: {error}");
         return;
     }
+    let Some(handshakes) = handshakes else {
+        return converse(server, socket, PeerIdentity(None)).await;
+    };
     let mut stopping = server.stopping();
+    let shaken = tokio::select! {
+        shaken = handshakes.accept(socket) => shaken,
+        () = stopping.raised() => return,
+    };
+    match shaken {
+        Ok((stream, peer)) => converse(server, stream, peer).await,
+        Err(error) => tracing::debug!("a connection was refused: {error}"),
+    }
+}
+
+/// Answers a connection's requests until it ends or the server is told to stop.
+async fn converse<S>(server: Arc<Server>, stream: S, peer: PeerIdentity)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut stopping = server.stopping();
+    let front = Front { server, peer };
     let builder = builder();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lenient::new(socket)), Front { server }));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lenient::new(stream)), front));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stopping.raised() => {
@@ -127,6 +150,7 @@ fn builder() -> Builder<TokioExecutor> {
 /// Takes one connection's requests.
 struct Front {
     server: Arc<Server>,
+    peer: PeerIdentity,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Front {
@@ -134,7 +158,10 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Error = Infallible;
     type Future = Infallibly;
 
-    fn call(&self, request: Request<Incoming>) -> Infallibly {
+    fn call(&self, mut request: Request<Incoming>) -> Infallibly {
+        if self.peer.0.is_some() {
+            request.extensions_mut().insert(self.peer.clone());
+        }
         let server = self.server.clone();
         let is_grpc = request.version() == Version::HTTP_2
             && request

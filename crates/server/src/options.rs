@@ -1,5 +1,6 @@
 //! What a front end must be told.
 
+use quorate_tls::Acceptor;
 use std::time::Duration;
 
 /// The etcd release whose behaviour the front end shows, in `Status` and at `/version`. Clients choose what they dare to ask by
@@ -20,6 +21,8 @@ pub struct ServerOptions {
     pub max_request_len_bytes: usize,
     /// How much memory the answers to large reads may take together, roughly; further ones wait.
     pub read_budget_len_bytes: usize,
+    /// Makes the port speak TLS and nothing else; plain text without.
+    pub tls: Option<Acceptor>,
     /// How long open calls may go on once the server is told to stop.
     pub shutdown_grace: Duration,
 }
@@ -30,6 +33,7 @@ impl Default for ServerOptions {
             advertise_client_urls: Vec::new(),
             max_request_len_bytes: 3 << 19,
             read_budget_len_bytes: 256 << 20,
+            tls: None,
             shutdown_grace: Duration::from_secs(2),
         }
     }

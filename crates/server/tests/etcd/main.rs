@@ -8,7 +8,10 @@ mod lease;
 mod maintenance;
 mod numbered;
 mod outside;
+#[path = "../../../tls/tests/pki/mod.rs"]
+mod pki;
 mod session;
+mod tls;
 mod watch;
 
 use quorate_driver::Quorate;
@@ -43,10 +46,14 @@ impl Front {
 }
 
 async fn serve_node(handle: quorate_driver::Handle) -> Front {
+    serve_with(handle, ServerOptions::default()).await
+}
+
+async fn serve_with(handle: quorate_driver::Handle, options: ServerOptions) -> Front {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let options = ServerOptions { shutdown_grace: Duration::from_millis(500), ..ServerOptions::default() };
+    let options = ServerOptions { shutdown_grace: Duration::from_millis(500), ..options };
     let task = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };
         serve(listener, handle, options, stopped).await.unwrap();
