@@ -5,7 +5,7 @@ use crate::tree::Tree;
 
 /// The crates by floor, from the ground up. A crate may use those on lower floors, never its neighbours.
 pub const FLOORS: [&[&str]; 8] = [
-    &["types", "proto", "check", "tls"],
+    &["types", "proto", "check", "tls", "bolt"],
     &["table", "consensus"],
     &["kv", "storage", "client"],
     &["node"],
@@ -16,11 +16,11 @@ pub const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The crates that stand aside know none of the floors but these.
-const NARROWER: [(&str, &[&str]); 4] =
-    [("proto", &[]), ("check", &[]), ("tls", &[]), ("client", &["types", "proto", "tls"])];
+const NARROWER: [(&str, &[&str]); 5] =
+    [("proto", &[]), ("check", &[]), ("tls", &[]), ("bolt", &[]), ("client", &["types", "proto", "tls"])];
 
 /// Sans-io crates. They may use one another (downward) and the listed libraries, all of them free of input and output.
-pub const PURE: [&str; 6] = ["types", "check", "table", "consensus", "kv", "node"];
+pub const PURE: [&str; 7] = ["types", "check", "bolt", "table", "consensus", "kv", "node"];
 /// See [`PURE`].
 const PURE_LIBRARIES: [&str; 9] =
     ["bytes", "xxhash-rust", "crc32c", "imbl", "rustc-hash", "serde", "serde_json", "toml", "thiserror"];
