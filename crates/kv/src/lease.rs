@@ -65,7 +65,7 @@ pub(crate) fn remaining_s(expiry_ns: u64, now_ns: u64) -> i64 {
 
 impl Kv {
     pub(crate) fn lease_grant(&mut self, id: LeaseId, ttl_s: i64) -> Result<Outcome, ReadError> {
-        if self.lease(id)?.is_some() {
+        if self.find_lease(id)?.is_some() {
             return Err(Refusal::LeaseExists.into());
         }
         let ttl_s = ttl_s.max(self.options.lease_ttl_min_s).max(1);
@@ -74,7 +74,7 @@ impl Kv {
     }
 
     pub(crate) fn lease_revoke(&mut self, id: LeaseId) -> Result<Outcome, ReadError> {
-        let lease = self.lease(id)?.ok_or(Refusal::LeaseNotFound)?;
+        let lease = self.find_lease(id)?.ok_or(Refusal::LeaseNotFound)?;
         self.end_lease(id, lease)?;
         Ok(Outcome::LeaseRevoked)
     }
@@ -82,7 +82,7 @@ impl Kv {
     pub(crate) fn lease_renew(&mut self, ids: &[LeaseId]) -> Result<Outcome, ReadError> {
         let mut ttls_s = Vec::with_capacity(ids.len());
         for id in ids {
-            let lease = self.lease(*id)?;
+            let lease = self.find_lease(*id)?;
             if let Some(lease) = lease {
                 let expiry_ns = self.expiry_after(lease.ttl_s);
                 self.set_lease(
@@ -105,7 +105,7 @@ impl Kv {
             return Ok(Outcome::Done);
         }
         for (id, renewal) in leases {
-            let Some(lease) = self.lease(*id)? else { continue };
+            let Some(lease) = self.find_lease(*id)? else { continue };
             if lease.renewal == *renewal || Mistake::LeaseExpiryUnfenced.is_planted() {
                 marks::LEASE_EXPIRED.reach();
                 self.end_lease(*id, lease)?;
@@ -135,16 +135,31 @@ impl Kv {
         Ok(())
     }
 
-    fn lease(&self, id: LeaseId) -> Result<Option<Lease>, TableError> {
+    /// The leases that keys belong to and that do not exist, in order.
+    pub(crate) fn missing_leases(&self) -> Result<Vec<LeaseId>, TableError> {
+        let rows = self.overlay.on(&*self.tables);
+        let mut missing: Vec<LeaseId> = Vec::new();
+        for item in rows.range(row::LEASE_KEYS, Bound::Unbounded, Bound::Unbounded, Direction::Forward) {
+            let (member, _) = item?;
+            let id = member.get(..8).ok_or_else(|| row::corrupt("lease key", &member))?;
+            let id = row::lease_id(id)?;
+            if missing.last() != Some(&id) && find(&rows, id)?.is_none() {
+                missing.push(id);
+            }
+        }
+        Ok(missing)
+    }
+
+    pub(crate) fn find_lease(&self, id: LeaseId) -> Result<Option<Lease>, TableError> {
         self.read(self.meta.revision, |state| find(state.rows, id))
     }
 
-    fn expiry_after(&self, ttl_s: i64) -> u64 {
+    pub(crate) fn expiry_after(&self, ttl_s: i64) -> u64 {
         self.meta.cluster_time_ns.saturating_add((ttl_s.max(0) as u64).saturating_mul(NS_PER_S))
     }
 
     /// Replaces a lease's row, its place in the index and its share of the hash.
-    fn set_lease(&mut self, id: LeaseId, from: Option<Lease>, to: Option<Lease>) {
+    pub(crate) fn set_lease(&mut self, id: LeaseId, from: Option<Lease>, to: Option<Lease>) {
         let key = row::lease_key(id);
         if let Some(from) = from {
             self.meta.hash.remove(&row::hash(row::LEASES, &key, &row::lease_row(from)));

@@ -4,7 +4,7 @@ use crate::alarm::{Alarm, AlarmKind, Alarms};
 use crate::count_tree::CountTree;
 use crate::lease::{self, LeaseIndex};
 use crate::meta::Meta;
-use crate::request::{LeaseStatus, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
+use crate::request::{KeyRange, KeyValue, LeaseStatus, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use crate::state::{ReadError, State};
 use crate::validate::{is_read_only, validate_range, validate_txn};
 use crate::{range, txn};
@@ -71,6 +71,20 @@ impl View {
         let state = self.state();
         let at = state.at(request.revision, false)?;
         Ok(range::range(&state, request, at)?)
+    }
+
+    /// All pairs as of `revision`, lowest key first, in bounded memory.
+    ///
+    /// # Errors
+    /// [`ReadError`]: a future or a compacted revision, or failed tables.
+    pub fn pairs_at(
+        &self,
+        revision: Revision,
+    ) -> Result<impl Iterator<Item = Result<KeyValue, TableError>> + '_, ReadError> {
+        let state = self.state();
+        let at = state.at(revision.0, false)?;
+        let all = KeyRange { key: Bytes::from_static(&[0]), end: Bytes::from_static(&[0]) };
+        Ok(state.pairs(&all, at)?)
     }
 
     /// Answers a transaction that only reads.

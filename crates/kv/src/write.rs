@@ -78,12 +78,7 @@ impl Kv {
         let buffer = self.stage_change(out, position, key, Some(put), previous.as_ref());
         let row = buffer.slice(..row_end);
 
-        if let Some(previous) = &previous {
-            self.forget_row(previous);
-        }
-        self.meta.hash.add(&row::hash(row::CURRENT, key, &row));
-        self.meta.live_len_bytes += (key.len() + row.len()) as u64;
-        self.overlay.put(row::CURRENT, key.clone(), row);
+        self.set_current(key, row, previous.as_ref());
         self.move_lease(key, previous.as_ref().and_then(|stored| stored.pair.lease), lease);
         if previous.is_none() {
             self.counts.created(key, &self.overlay.on(&*self.tables))?;
@@ -111,12 +106,22 @@ impl Kv {
         self.events.push(Event { kind: EventKind::Delete, kv, prev_kv: Some(previous.pair) });
     }
 
+    /// Replaces `previous` by the pair's row, in the table and in the sums.
+    pub(crate) fn set_current(&mut self, key: &Bytes, row: Bytes, previous: Option<&Stored>) {
+        if let Some(previous) = previous {
+            self.forget_row(previous);
+        }
+        self.meta.hash.add(&row::hash(row::CURRENT, key, &row));
+        self.meta.live_len_bytes += (key.len() + row.len()) as u64;
+        self.overlay.put(row::CURRENT, key.clone(), row);
+    }
+
     fn change_len_max(&self, key: &[u8], previous: Option<&Stored>) -> usize {
         12 + row::change_len_max(key, previous) + row::escaped_len(key) + 8
     }
 
     /// Stages the history row of a change and its index row behind what `out` holds; returns the whole buffer.
-    fn stage_change(
+    pub(crate) fn stage_change(
         &mut self,
         mut out: Vec<u8>,
         position: Position,
@@ -139,14 +144,14 @@ impl Kv {
     }
 
     /// Takes a pair that is going to be replaced or deleted out of the sums.
-    fn forget_row(&mut self, previous: &Stored) {
+    pub(crate) fn forget_row(&mut self, previous: &Stored) {
         let key = &previous.pair.key;
         self.meta.hash.remove(&row::hash(row::CURRENT, key, &previous.row));
         self.meta.live_len_bytes -= (key.len() + previous.row.len()) as u64;
     }
 
     /// Notes that `key` went from one lease to another.
-    fn move_lease(&mut self, key: &[u8], from: Option<LeaseId>, to: Option<LeaseId>) {
+    pub(crate) fn move_lease(&mut self, key: &[u8], from: Option<LeaseId>, to: Option<LeaseId>) {
         if from == to {
             return;
         }
