@@ -240,6 +240,25 @@ impl<'a, S: Source> Bucket<'a, S> {
         Ok(Bucket { database, root })
     }
 
+    /// Its last key; `None` if it is empty. Reads one page of each level.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn last_key(&self) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut page = match &self.root {
+            Root::Page(id) => Rc::new(self.database.page(*id)?),
+            Root::Inline(page) => Rc::clone(page),
+        };
+        for _ in 0..DEPTH_MAX {
+            let Some(last) = page.count.checked_sub(1) else { return Ok(None) };
+            if page.is_leaf {
+                return Ok(Some(page.pair(last)?.0.to_vec()));
+            }
+            page = Rc::new(self.database.page(page.child(last))?);
+        }
+        Err(damaged(page.id, "the tree leads in circles"))
+    }
+
     /// Its pairs and buckets in key order.
     #[must_use]
     pub fn entries(&self) -> Entries<'a, S> {

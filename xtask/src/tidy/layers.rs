@@ -8,7 +8,7 @@ pub const FLOORS: [&[&str]; 8] = [
     &["types", "proto", "check", "tls", "bolt"],
     &["table", "consensus"],
     &["kv", "storage", "client"],
-    &["node"],
+    &["node", "snapshot"],
     &["boot"],
     &["driver", "sim"],
     &["server"],
