@@ -13,6 +13,7 @@ use quorate_node::declaration::Level;
 use quorate_node::{Answer, GroupStatus, Input, MachineInput, ReadRequest, RequestFailure, WriteRequest};
 use quorate_types::{ClusterId, LogIndex, NodeId, Time};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(crate) struct HandleInner {
     pub members: Arc<Mutex<Vec<Member>>>,
     pub timing: Timing,
     pub quota: Quota,
+    pub data_dir: Option<PathBuf>,
     pub clock: Clock,
     pub shared: Arc<NodeShared>,
     pub keyspaces: BTreeMap<String, Arc<KeyspaceInner>>,
@@ -77,6 +79,12 @@ impl Handle {
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         self.inner.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where its data lies; `None` if it keeps everything in memory.
+    #[must_use]
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.inner.data_dir.as_deref()
     }
 
     /// The timing that the node runs with.

@@ -236,6 +236,7 @@ impl Starter<'_> {
                 members: self.members.clone(),
                 timing: self.config.timing,
                 quota: self.config.upkeep.quota,
+                data_dir: self.config.data_dir.clone(),
                 clock: self.clock,
                 shared: self.shared.clone(),
                 keyspaces,

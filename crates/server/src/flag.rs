@@ -15,6 +15,11 @@ impl Flag {
         let _ = self.0.wait_for(|raised| *raised).await;
     }
 
+    /// Whether the flag is true now.
+    pub(crate) fn is_raised(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Returns when the flag is false, or when whoever could lower it has gone.
     #[cfg(test)]
     pub(crate) async fn lowered(&mut self) {

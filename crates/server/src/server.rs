@@ -14,8 +14,11 @@ use quorate_types::Term;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+
+/// So many backups of one member are made at a time; another one is refused.
+const SNAPSHOTS_MAX: usize = 2;
 
 /// See the module.
 pub(crate) struct Server {
@@ -23,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) options: ServerOptions,
     pub(crate) counters: Arc<Counters>,
     pub(crate) reads: ReadBudget,
+    /// A permit for each backup that may be made at a time.
+    pub(crate) snapshots: Arc<Semaphore>,
     default: Arc<Served>,
     keyspaces: BTreeMap<String, Arc<Served>>,
     stopping: watch::Sender<bool>,
@@ -64,9 +69,10 @@ impl Server {
         }
         let default = keyspaces.get(DEFAULT_KEYSPACE).expect("every node has the default keyspace").clone();
         let reads = ReadBudget::new(options.read_budget_len_bytes);
+        let snapshots = Arc::new(Semaphore::new(SNAPSHOTS_MAX));
         let stopping = watch::Sender::new(false);
         let counters = Arc::new(Counters::new());
-        Arc::new(Server { handle, options, counters, reads, default, keyspaces, stopping })
+        Arc::new(Server { handle, options, counters, reads, snapshots, default, keyspaces, stopping })
     }
 
     /// The keyspace of requests that name none.

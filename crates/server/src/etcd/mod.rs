@@ -11,6 +11,7 @@ mod kv;
 mod lease;
 mod maintenance;
 mod range_stream;
+mod snapshot;
 mod watch;
 
 use crate::answer::{Answering, refuse, streaming, unary};
@@ -52,9 +53,7 @@ pub(crate) fn dispatch(server: Arc<Server>, method: Method, request: Request<Inc
         }
         Method::Hash => Box::pin(unary(server, method, request, hash::whole)),
         Method::HashKv => Box::pin(unary(server, method, request, hash::history)),
-        Method::Snapshot => {
-            Box::pin(missing(server, method, "copy the data directory of a stopped member instead"))
-        }
+        Method::Snapshot => Box::pin(streaming(server, method, request, snapshot::snapshot)),
         Method::Lock | Method::Unlock => Box::pin(missing(server, method, LOCK_BY_KV)),
         Method::Campaign | Method::Proclaim | Method::Leader | Method::Observe | Method::Resign => {
             Box::pin(missing(server, method, LOCK_BY_KV))

@@ -12,6 +12,7 @@ mod outside;
 mod pki;
 mod session;
 mod tls;
+mod snapshot;
 mod watch;
 
 use quorate_driver::Quorate;
