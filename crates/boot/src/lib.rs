@@ -15,7 +15,9 @@
 mod error;
 mod log;
 mod open;
+mod restored;
 
 pub use error::OpenError;
 pub use log::{Log, commands_len_bytes};
 pub use open::{Opened, OpenedGroup, Plan, open, open_ephemeral};
+pub use restored::{RESTORED, RestoreError, restore};

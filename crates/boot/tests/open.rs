@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions here are tests' parts")]
 
-use quorate_boot::{Log, OpenError, Opened, OpenedGroup, Plan, open, open_ephemeral};
+use quorate_boot::{
+    Log, OpenError, Opened, OpenedGroup, Plan, RESTORED, RestoreError, open, open_ephemeral, restore,
+};
 use quorate_consensus::raft::{Config, Entry, HardState, LogWrite, Payload};
 use quorate_kv::watch::HubOptions;
+use quorate_kv::{Import, ImportError, KeyValue, Record};
 use quorate_node::MachineInput;
 use quorate_node::declaration::{DEFAULT_GROUP, Declarations};
 use quorate_storage::disk::Survivors;
 use quorate_storage::{DataDirError, Disk, FaultyDisk};
 use quorate_table::{Engine, LaggingEngine, TableError};
-use quorate_types::{ClusterId, LogIndex, NodeId, Term, Time};
+use quorate_types::{ClusterId, LogIndex, NodeId, Revision, Term, Time};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,4 +265,53 @@ fn an_ephemeral_node_begins_anew() {
     apply(&mut opened.groups[0], 1, 2);
     assert!(opened.data_dir.is_none());
     assert_eq!(stands(&open_ephemeral(&plan(&declarations), || NOW, || 3).unwrap()), (0, None, 0, 0));
+}
+
+/// Restores a store with one key; with `fails`, filling it fails after a part.
+fn restored(machinery: &Machinery, fails: bool) -> Result<(), RestoreError<ImportError>> {
+    let disk: Arc<dyn Disk> = Arc::new(machinery.disk.clone());
+    let engine: Arc<dyn Engine> = Arc::new(machinery.tables.clone());
+    let pair = |key: &str| KeyValue {
+        key: key.to_owned().into(),
+        create_revision: Revision(5),
+        mod_revision: Revision(5),
+        version: 1,
+        ..KeyValue::default()
+    };
+    let fill = |tables| {
+        let mut import = Import::new(tables, Revision(0))?;
+        import.add(Record::Put(pair("key")))?;
+        if fails {
+            import.add(Record::Put(pair("")))?;
+        }
+        Ok((import.finish(RESTORED.0, RESTORED.1)?, ()))
+    };
+    restore(&plan(&Declarations::default()), &disk, Path::new(DIR), |_| Ok(engine), fill)
+}
+
+#[test]
+fn a_restored_directory_is_a_nodes() {
+    let machinery = Machinery::new(1);
+    restored(&machinery, false).unwrap();
+    assert!(matches!(restored(&machinery, false), Err(RestoreError::HasData { .. })));
+    machinery.lose_power(Survivors::Nothing, 0);
+    let opened = machinery.open().unwrap();
+    let group = &opened.groups[0];
+    assert_eq!(group.machine.view().revision(), Revision(5));
+    assert_eq!(group.machine.view().applied(), RESTORED);
+    assert_eq!(group.configuration.voters(), MEMBERS);
+    drop(opened);
+    // It can be given more keyspaces, which begin empty.
+    let more = Declarations::parse("[[keyspace]]\nname = \"more\"\nlevel = \"sequential\"").unwrap();
+    let opened = machinery.open_as(&plan(&more)).unwrap();
+    let revisions: Vec<_> = opened.groups.iter().map(|group| group.machine.view().revision().0).collect();
+    assert_eq!(revisions, [5, 1]);
+}
+
+#[test]
+fn what_was_restored_in_part_is_not_started() {
+    let machinery = Machinery::new(1);
+    assert!(matches!(restored(&machinery, true), Err(RestoreError::Fill(ImportError::Record { .. }))));
+    machinery.disk.create_dir(Path::new("/data/tables")).unwrap();
+    assert!(matches!(machinery.open(), Err(OpenError::DataDir(DataDirError::Foreign { .. }))));
 }

@@ -48,7 +48,7 @@ impl Call {
         Call { name, writes: true }
     }
 
-    fn failed(self, status: Status, fate: Fate) -> Error {
+    pub(crate) fn failed(self, status: Status, fate: Fate) -> Error {
         match fate {
             Fate::Refused => Error::Refused { call: self.name, source: status },
             Fate::Unanswered if self.writes => Error::OutcomeUnknown { call: self.name, source: status },
@@ -290,6 +290,11 @@ impl Core {
     pub(crate) async fn stream_channel(&self) -> Result<(usize, Channel), Error> {
         self.log_in_if_needed(Instant::now() + self.config.timeout).await?;
         Ok(self.pick(0))
+    }
+
+    /// How many endpoints there are.
+    pub(crate) fn endpoint_count(&self) -> usize {
+        self.channels.len()
     }
 
     /// The longest that a call may take.

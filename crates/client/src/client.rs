@@ -12,7 +12,7 @@ use crate::pb::cluster_client::ClusterClient;
 use crate::pb::kv_client::KvClient;
 use crate::pb::lease_client::LeaseClient;
 use crate::pb::maintenance_client::MaintenanceClient;
-use crate::{Config, Error, KeepAlive, Keys, Txn, WatchOptions, Watcher, pb};
+use crate::{Config, Error, KeepAlive, Keys, SnapshotStream, Txn, WatchOptions, Watcher, pb};
 
 /// A client of one cluster. Clones share its connections.
 ///
@@ -140,6 +140,14 @@ impl Client {
     /// What the endpoint that is asked says of itself.
     pub async fn status(&self) -> Result<pb::StatusResponse, Error> {
         unary!(self, Call::read("status"), MaintenanceClient.status(pb::StatusRequest {}))
+    }
+
+    /// Begins a backup of what one endpoint has; of several, the first that answers.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn snapshot(&self) -> Result<SnapshotStream, Error> {
+        SnapshotStream::open(&self.core).await
     }
 
     /// The cluster's members, as the quorum knows them.

@@ -33,6 +33,7 @@ mod error;
 mod keys;
 mod lease;
 mod once;
+mod snapshot;
 mod txn;
 mod watch;
 
@@ -43,5 +44,6 @@ pub use keys::Keys;
 pub use lease::KeepAlive;
 pub use quorate_proto::{etcdserverpb as pb, mvccpb};
 pub use quorate_tls::{Identity, TlsError, TlsOptions};
+pub use snapshot::SnapshotStream;
 pub use txn::{Compare, Op, Subject, Txn};
 pub use watch::{Update, WatchOptions, Watcher};

@@ -8,6 +8,7 @@ mod man;
 mod plan;
 mod serve;
 mod sim;
+mod snapshot;
 mod status;
 mod up;
 
@@ -33,6 +34,7 @@ enum Command {
     Plan(plan::Args),
     Status(status::Args),
     Kv(kv::Args),
+    Snapshot(snapshot::Args),
     Bench(bench::Args),
     Check(check::Args),
     Sim(sim::Args),
@@ -66,6 +68,7 @@ impl Cli {
             Command::Plan(args) => args.run(),
             Command::Status(args) => args.run(),
             Command::Kv(args) => args.run(),
+            Command::Snapshot(args) => args.run(),
             Command::Bench(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),

@@ -214,7 +214,7 @@ async fn stdin_closed() {
     let _ = waiting.await;
 }
 
-fn parse_cluster(text: &str) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn parse_cluster(text: &str) -> Result<BTreeMap<String, String>, Failure> {
     let mut cluster = BTreeMap::new();
     for member in text.split(',') {
         let parts =
