@@ -2,6 +2,7 @@
 
 use quorate_node::UpkeepOptions;
 use quorate_node::declaration::Declarations;
+use quorate_tls::TlsOptions;
 use quorate_types::{ClusterId, NodeId, RowHash, StateHash};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct NodeConfig {
     pub data_dir: Option<PathBuf>,
     /// Where it listens for peers, `host:port`; `None` in a cluster of one.
     pub listen_peer: Option<String>,
+    /// How it speaks TLS with its peers, both ways; plain text without. All members must agree.
+    pub peer_tls: Option<TlsOptions>,
     /// The keyspaces.
     pub declarations: Declarations,
     /// Raft's timing.

@@ -87,6 +87,7 @@ impl Quorate {
             members: vec![member],
             data_dir,
             listen_peer: None,
+            peer_tls: None,
             declarations,
             timing: Timing::default(),
             upkeep: UpkeepOptions::default(),

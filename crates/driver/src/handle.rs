@@ -36,6 +36,7 @@ pub(crate) struct HandleInner {
     pub timing: Timing,
     pub quota: Quota,
     pub data_dir: Option<PathBuf>,
+    pub peers_use_tls: bool,
     pub clock: Clock,
     pub shared: Arc<NodeShared>,
     pub keyspaces: BTreeMap<String, Arc<KeyspaceInner>>,
@@ -85,6 +86,12 @@ impl Handle {
     #[must_use]
     pub fn data_dir(&self) -> Option<&Path> {
         self.inner.data_dir.as_deref()
+    }
+
+    /// Whether the node speaks TLS with its peers.
+    #[must_use]
+    pub fn peers_use_tls(&self) -> bool {
+        self.inner.peers_use_tls
     }
 
     /// The timing that the node runs with.

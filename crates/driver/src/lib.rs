@@ -47,9 +47,9 @@ pub use handle::{
     Freshness, Handle, Keyspace, LogCounters, RequestError, RequestOptions, WatchSender, WatchStream,
 };
 pub use meters::{Counted, Histogram, Meters};
-pub use quorate_kv::Quota;
-pub use quorate_node::{AutoCompaction, UpkeepOptions};
 pub use open::restore;
 pub use quorate_boot::{OpenError, RESTORED, RestoreError};
+pub use quorate_kv::Quota;
+pub use quorate_node::{AutoCompaction, UpkeepOptions};
 pub use shared::NodeFailure;
 pub use start::{Running, StartError, start};

@@ -18,6 +18,7 @@ use quorate_boot::{OpenError, Opened, OpenedGroup};
 use quorate_consensus::raft::Role;
 use quorate_node::{Input, Node, SnapshotReader};
 use quorate_storage::DataDir;
+use quorate_tls::{Acceptor, Connector, TlsError, TlsOptions};
 use quorate_types::{GroupId, NodeId};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -58,6 +59,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The files or options for TLS with peers cannot be used.
+    #[error("TLS with peers: {0}")]
+    Tls(#[from] TlsError),
     /// The data cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -85,6 +89,7 @@ pub struct Running {
 /// [`StartError`]; nothing runs.
 pub fn start(config: &NodeConfig) -> Result<Running, StartError> {
     let me = check_members(config)?;
+    let tls = config.peer_tls.as_ref().map(PeerTls::new).transpose()?;
     let listener = listen(config)?;
     let peer_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let clock = Clock::start();
@@ -100,7 +105,7 @@ pub fn start(config: &NodeConfig) -> Result<Running, StartError> {
         meters: Meters::new(),
     });
     let members = Arc::new(Mutex::new(config.members.clone()));
-    Starter { config, me, clock, shared, peer_address, members }.start(opened, listener)
+    Starter { config, me, clock, shared, peer_address, members, tls }.start(opened, listener)
 }
 
 fn check_members(config: &NodeConfig) -> Result<NodeId, StartError> {
@@ -132,6 +137,20 @@ struct Starter<'a> {
     shared: Arc<NodeShared>,
     peer_address: Option<SocketAddr>,
     members: Arc<Mutex<Vec<Member>>>,
+    tls: Option<PeerTls>,
+}
+
+/// Both directions; clones share them.
+#[derive(Clone)]
+struct PeerTls {
+    acceptor: Acceptor,
+    connector: Connector,
+}
+
+impl PeerTls {
+    fn new(options: &TlsOptions) -> Result<Self, TlsError> {
+        Ok(PeerTls { acceptor: Acceptor::new(options, &[])?, connector: Connector::new(options, &[])? })
+    }
 }
 
 /// The parts of one executor, before its threads start.
@@ -237,6 +256,7 @@ impl Starter<'_> {
                 timing: self.config.timing,
                 quota: self.config.upkeep.quota,
                 data_dir: self.config.data_dir.clone(),
+                peers_use_tls: self.tls.is_some(),
                 clock: self.clock,
                 shared: self.shared.clone(),
                 keyspaces,
@@ -262,7 +282,7 @@ impl Starter<'_> {
         running.others.push(self.spawn("apply", move || applier.run(&apply_receiver))?);
         let hello = self.hello();
         let me = self.me;
-        let members = self.members.clone();
+        let (members, tls) = (self.members.clone(), self.tls.clone());
         let peers: Vec<(NodeId, String)> =
             self.config.members.iter().map(|m| (m.id, m.peer_address.clone())).collect();
         let peers: Vec<(NodeId, String)> = peers.into_iter().filter(|(id, _)| *id != me).collect();
@@ -277,9 +297,9 @@ impl Starter<'_> {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
                 if let Some((listener, routes)) = routes {
-                    listen_for_peers(listener, routes, &hello, members);
+                    listen_for_peers(listener, routes, &hello, members, tls.as_ref());
                 }
-                let peers = dial_all(&peers, &hello);
+                let peers = dial_all(&peers, &hello, tls.as_ref());
                 let round_trips = RoundTrips::default();
                 let executor =
                     Executor { node, clock, peers, round_trips, log, apply, maintenance, shared, groups };
@@ -291,9 +311,17 @@ impl Starter<'_> {
     }
 }
 
-fn dial_all(peers: &[(NodeId, String)], hello: &Hello) -> BTreeMap<NodeId, [Outgoing; 2]> {
+fn dial_all(
+    peers: &[(NodeId, String)],
+    hello: &Hello,
+    tls: Option<&PeerTls>,
+) -> BTreeMap<NodeId, [Outgoing; 2]> {
     let dial = |to: NodeId, address: &str, lane: u8| {
-        Outgoing::start(address.to_owned(), Hello { to, lane, ..hello.clone() })
+        Outgoing::start(
+            address.to_owned(),
+            Hello { to, lane, ..hello.clone() },
+            tls.map(|tls| tls.connector.clone()),
+        )
     };
     peers.iter().map(|(to, address)| (*to, [dial(*to, address, 0), dial(*to, address, 1)])).collect()
 }
@@ -303,8 +331,10 @@ fn listen_for_peers(
     routes: BTreeMap<GroupId, Inbox>,
     hello: &Hello,
     members: Arc<Mutex<Vec<Member>>>,
+    tls: Option<&PeerTls>,
 ) {
     let (cluster, me) = (hello.cluster, hello.from);
+    let tls = tls.map(|tls| tls.acceptor.clone());
     let known = members.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let peers = known.iter().map(|member| member.id).filter(|id| *id != me).collect();
     let learn = Box::new(move |from, client_urls| {
@@ -321,7 +351,10 @@ fn listen_for_peers(
     };
     match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => {
-            tokio::task::spawn_local(accept_peers(listener, Accepted { cluster, me, peers, learn, deliver }));
+            tokio::task::spawn_local(accept_peers(
+                listener,
+                Accepted { cluster, me, tls, peers, learn, deliver },
+            ));
         }
         Err(error) => tracing::error!("cannot listen for peers: {error}"),
     }

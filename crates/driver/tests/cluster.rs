@@ -1,5 +1,10 @@
 //! Three nodes on loopback, from the outside.
 
+#[path = "../../tls/tests/pki/mod.rs"]
+#[expect(clippy::unwrap_used, reason = "the functions there are tests' parts")]
+mod pki;
+
+use pki::{Authority, Wish, side};
 use quorate_driver::{
     Freshness, Keyspace, Member, NodeConfig, RequestOptions, Running, Timing, UpkeepOptions, node_id, start,
 };
@@ -32,6 +37,7 @@ fn configs(dir: &Path, count: usize) -> Vec<NodeConfig> {
         members: members.clone(),
         data_dir: Some(dir.join(&member.name)),
         listen_peer: Some(member.peer_address.clone()),
+        peer_tls: None,
         declarations: Declarations::default(),
         timing: Timing::default(),
         upkeep: UpkeepOptions::default(),
@@ -99,5 +105,69 @@ async fn a_dead_leader_is_replaced_and_nothing_acknowledged_is_lost() {
     let nodes: Vec<Running> = configs.iter().map(|config| start(config).expect("starts again")).collect();
     for node in &nodes {
         assert_eq!(count(node).await, written);
+    }
+}
+
+/// A serial number that counts no more.
+const REVOKED: u64 = 9;
+
+/// Every node with a certificate for the address that its peers dial.
+fn with_tls(configs: &mut [NodeConfig], authority: &Authority, serial: u64) {
+    for config in configs {
+        let wish = Wish { serial, ..Wish::default() };
+        let mut options = side(Some(authority.issue(&config.name, &wish)), authority);
+        options.client_cert_auth = true;
+        options.crl = Some(authority.revoke(&[REVOKED]));
+        config.peer_tls = Some(options);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_talk_by_mutual_tls() {
+    const LARGE_LEN_BYTES: usize = 1 << 20;
+    const LARGE_COUNT: usize = 16;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut configs = configs(dir.path(), 3);
+    with_tls(&mut configs, &Authority::new(dir.path(), "authority"), 1);
+    let mut nodes: Vec<Option<Running>> =
+        configs.iter().map(|config| Some(start(config).expect("starts"))).collect();
+    let leader = leader_position(&nodes).await;
+    let other = nodes[(leader + 1) % 3].as_ref().expect("all run");
+    for n in 0..50 {
+        put(other, format!("small/{n}"), "v".to_owned()).await;
+    }
+    // More than a session or a socket holds, so that flushes leave some to the lanes' tasks.
+    for n in 0..LARGE_COUNT {
+        put(other, format!("large/{n}"), "v".repeat(LARGE_LEN_BYTES)).await;
+    }
+    for node in nodes.iter().flatten() {
+        assert_eq!(count(node).await, 50 + LARGE_COUNT as i64);
+    }
+    drop(nodes[leader].take());
+    let survivor = nodes.iter().flatten().next().expect("two run");
+    put(survivor, "after".to_owned(), "v".to_owned()).await;
+    let again = start(&configs[leader]).expect("starts again");
+    assert_eq!(count(&again).await, 51 + LARGE_COUNT as i64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_nobody_vouches_for_stays_outside() {
+    for (name, serial) in [("other", 1), ("authority", REVOKED)] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut configs = configs(dir.path(), 3);
+        let authority = Authority::new(dir.path(), "authority");
+        with_tls(&mut configs[..2], &authority, 1);
+        let other = Authority::new(dir.path(), "other");
+        with_tls(&mut configs[2..], if name == "other" { &other } else { &authority }, serial);
+        let outsider = start(&configs[2]).expect("starts");
+        let nodes: Vec<Option<Running>> =
+            configs[..2].iter().map(|config| Some(start(config).expect("starts"))).collect();
+        leader_position(&nodes).await;
+        for n in 0..20 {
+            put(nodes[0].as_ref().expect("runs"), format!("{n}"), "v".to_owned()).await;
+        }
+        let status = default_of(&outsider).status();
+        let status = status.borrow();
+        assert!(status.leader.is_none() && status.commit.0 == 0, "{name}: {status:?}");
     }
 }

@@ -8,7 +8,7 @@
 
 use quorate_types::{ClusterId, NodeId};
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const MAGIC: &[u8; 6] = b"QRPEER";
 /// Grows when old nodes could not understand the frames of new ones.
@@ -78,6 +78,9 @@ pub enum HandshakeError {
     /// The other side said no, or this side did.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The two did not come to terms by TLS.
+    #[error(transparent)]
+    Tls(#[from] quorate_tls::HandshakeError),
     /// The connection broke.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -87,7 +90,10 @@ pub enum HandshakeError {
 ///
 /// # Errors
 /// [`HandshakeError`]; the connection is of no more use.
-pub async fn dial(stream: &mut tokio::net::TcpStream, hello: &Hello) -> Result<(), HandshakeError> {
+pub async fn dial(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    hello: &Hello,
+) -> Result<(), HandshakeError> {
     let urls = Some(hello.client_urls.as_bytes())
         .filter(|urls| urls.len() <= MAX_URLS_LEN_BYTES)
         .unwrap_or_default();
@@ -101,6 +107,7 @@ pub async fn dial(stream: &mut tokio::net::TcpStream, hello: &Hello) -> Result<(
     bytes.extend_from_slice(&(urls.len() as u16).to_le_bytes());
     bytes.extend_from_slice(urls);
     stream.write_all(&bytes).await?;
+    stream.flush().await?;
     match stream.read_u8().await? {
         0 => Ok(()),
         code => Err(Refused::from_code(code).unwrap_or(Refused::Protocol).into()),
@@ -112,7 +119,7 @@ pub async fn dial(stream: &mut tokio::net::TcpStream, hello: &Hello) -> Result<(
 /// # Errors
 /// [`HandshakeError`]; the connection is of no more use.
 pub async fn welcome(
-    stream: &mut tokio::net::TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     cluster: ClusterId,
     me: NodeId,
     knows: impl Fn(NodeId) -> bool,
@@ -133,6 +140,7 @@ pub async fn welcome(
         hello => Ok(hello),
     });
     stream.write_u8(verdict.as_ref().map_or_else(|refused| refused.code(), |_| 0)).await?;
+    stream.flush().await?;
     Ok(verdict?)
 }
 

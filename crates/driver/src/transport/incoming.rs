@@ -3,11 +3,12 @@
 use super::frame;
 use super::handshake::{HandshakeError, welcome};
 use quorate_node::PeerMessage;
+use quorate_tls::Acceptor;
 use quorate_types::{ClusterId, GroupId, NodeId};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::bytes::BytesMut;
 
@@ -24,6 +25,8 @@ pub struct Accepted<F> {
     pub cluster: ClusterId,
     /// This node.
     pub me: NodeId,
+    /// Demands TLS; plain text without.
+    pub tls: Option<Acceptor>,
     /// The other members.
     pub peers: Vec<NodeId>,
     /// Learns where a member's clients reach it, each time the member connects.
@@ -63,6 +66,8 @@ where
 enum ServeError {
     #[error("no handshake within {HANDSHAKE_TIMEOUT:?}")]
     Silent,
+    #[error(transparent)]
+    Tls(#[from] quorate_tls::HandshakeError),
     #[error("handshake: {0}")]
     Handshake(#[from] HandshakeError),
     #[error(transparent)]
@@ -73,11 +78,25 @@ enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-async fn serve<F>(mut stream: TcpStream, accepted: &Accepted<F>) -> Result<(), ServeError>
+async fn serve<F>(stream: TcpStream, accepted: &Accepted<F>) -> Result<(), ServeError>
 where
     F: AsyncFn(NodeId, GroupId, PeerMessage),
 {
     stream.set_nodelay(true)?;
+    match &accepted.tls {
+        None => listen(stream, accepted).await,
+        Some(acceptor) => {
+            let inside = acceptor.accept(stream, HANDSHAKE_TIMEOUT).await?;
+            listen(inside.stream, accepted).await
+        }
+    }
+}
+
+async fn listen<S, F>(mut stream: S, accepted: &Accepted<F>) -> Result<(), ServeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: AsyncFn(NodeId, GroupId, PeerMessage),
+{
     let knows = |node| accepted.peers.contains(&node);
     let hello =
         tokio::time::timeout(HANDSHAKE_TIMEOUT, welcome(&mut stream, accepted.cluster, accepted.me, knows))
@@ -90,9 +109,12 @@ where
     let mut buffer = BytesMut::with_capacity(READ_LEN_BYTES);
     loop {
         buffer.reserve(READ_LEN_BYTES / 4);
-        if stream.read_buf(&mut buffer).await? == 0 {
-            return Ok(());
-        }
+        match stream.read_buf(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            // A session that ends without a word of farewell: the frames tell what came whole.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        };
         while let Some(body) = frame::take(&mut buffer)? {
             let (group, message) = PeerMessage::decode(body)?;
             (accepted.deliver)(hello.from, group, message).await;

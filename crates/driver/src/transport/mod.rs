@@ -12,11 +12,14 @@
 //! └────────────────────┴───────────────────────┴─────────────────────┘
 //! ```
 //!
+//! All of it may happen inside TLS, where certificates tell who may speak at all; the handshake still tells who is who.
+//!
 //! Delivery is not promised: a full queue or a broken connection drops messages, and the protocols above expect that.
 
 mod frame;
 mod handshake;
 mod incoming;
+mod link;
 mod outgoing;
 
 pub use handshake::{Hello, PROTOCOL_VERSION};

@@ -5,7 +5,9 @@
 
 use super::frame;
 use super::handshake::{HandshakeError, Hello, dial};
+use super::link::Link;
 use quorate_node::PeerMessage;
+use quorate_tls::Connector;
 use quorate_types::GroupId;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,6 +19,8 @@ use tokio::sync::Notify;
 /// So much may wait for a slow peer; what comes beyond is dropped.
 const MAX_QUEUED_LEN_BYTES: usize = 96 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// With TLS there are more messages to exchange.
+const SECURE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -24,7 +28,7 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_secs(1);
 const KEPT_LEN_BYTES: usize = 1 << 20;
 
 struct Shared {
-    connection: RefCell<Option<Rc<TcpStream>>>,
+    connection: RefCell<Option<Rc<Link>>>,
     queued: RefCell<Vec<u8>>,
     /// Whether the lane's task is writing; then a flush must not write between its pieces.
     task_writes: Cell<bool>,
@@ -38,9 +42,9 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Starts to connect to `address`, and goes on doing so for ever.
+    /// Starts to connect to `address`, and goes on doing so for ever; by TLS if there is a connector.
     #[must_use]
-    pub fn start(address: String, hello: Hello) -> Self {
+    pub fn start(address: String, hello: Hello, tls: Option<Connector>) -> Self {
         let shared = Rc::new(Shared {
             connection: RefCell::default(),
             queued: RefCell::default(),
@@ -48,7 +52,7 @@ impl Outgoing {
             wake: Notify::new(),
             dropped: Cell::new(0),
         });
-        tokio::task::spawn_local(keep_connected(address, hello, shared.clone()));
+        tokio::task::spawn_local(keep_connected(address, hello, tls, shared.clone()));
         Outgoing { shared }
     }
 
@@ -78,7 +82,7 @@ impl Outgoing {
             }
         }
         queued.drain(..written);
-        if queued.is_empty() {
+        if queued.is_empty() && connection.try_flush().is_ok() {
             give_back(&mut queued);
         } else {
             self.shared.task_writes.set(true);
@@ -93,16 +97,16 @@ fn give_back(buffer: &mut Vec<u8>) {
     }
 }
 
-async fn keep_connected(address: String, hello: Hello, shared: Rc<Shared>) {
+async fn keep_connected(address: String, hello: Hello, tls: Option<Connector>, shared: Rc<Shared>) {
     let mut pause = RETRY_PAUSE;
     let mut last_error = String::new();
     loop {
-        match connect(&address, &hello).await {
-            Ok(stream) => {
+        match connect(&address, &hello, tls.as_ref()).await {
+            Ok(link) => {
                 tracing::info!(peer = %hello.to, address, lane = hello.lane, "connected to a peer");
                 pause = RETRY_PAUSE;
                 last_error.clear();
-                *shared.connection.borrow_mut() = Some(Rc::new(stream));
+                *shared.connection.borrow_mut() = Some(Rc::new(link));
                 let error = write_queued(&shared).await;
                 *shared.connection.borrow_mut() = None;
                 shared.queued.borrow_mut().clear();
@@ -122,14 +126,21 @@ async fn keep_connected(address: String, hello: Hello, shared: Rc<Shared>) {
     }
 }
 
-async fn connect(address: &str, hello: &Hello) -> Result<TcpStream, HandshakeError> {
+async fn connect(address: &str, hello: &Hello, tls: Option<&Connector>) -> Result<Link, HandshakeError> {
     let attempt = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        let Some(connector) = tls else {
+            dial(&mut stream, hello).await?;
+            return Ok(Link::Plain(stream));
+        };
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let mut stream = connector.connect(host, stream).await?;
         dial(&mut stream, hello).await?;
-        Ok(stream)
+        Ok(Link::from(stream))
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+    let limit = if tls.is_some() { SECURE_CONNECT_TIMEOUT } else { CONNECT_TIMEOUT };
+    match tokio::time::timeout(limit, attempt).await {
         Ok(result) => result,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
@@ -141,28 +152,20 @@ async fn write_queued(shared: &Shared) -> io::Error {
         return io::ErrorKind::NotConnected.into();
     };
     let mut chunk = Vec::new();
-    let mut probe = [0u8; 1];
     loop {
         tokio::select! {
             biased;
             () = shared.wake.notified() => {}
-            readable = connection.readable() => {
-                // The peer never writes here: readable means that it closed the connection.
-                match readable.and_then(|()| connection.try_read(&mut probe)) {
-                    Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
-                    Ok(_) => return io::ErrorKind::InvalidData.into(),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                    Err(error) => return error,
-                }
-            }
+            error = connection.closed() => return error,
         }
         loop {
             std::mem::swap(&mut chunk, &mut shared.queued.borrow_mut());
-            if chunk.is_empty() {
-                break;
-            }
+            // With nothing to write, this still waits for what the connection has taken and not sent.
             if let Err(error) = write_all(&connection, &chunk).await {
                 return error;
+            }
+            if chunk.is_empty() && shared.queued.borrow().is_empty() {
+                break;
             }
             chunk.clear();
             give_back(&mut chunk);
@@ -171,16 +174,21 @@ async fn write_queued(shared: &Shared) -> io::Error {
     }
 }
 
-async fn write_all(connection: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        tokio::time::timeout(WRITE_TIMEOUT, connection.writable())
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)??;
-        match connection.try_write(bytes) {
+async fn write_all(connection: &Link, mut bytes: &[u8]) -> io::Result<()> {
+    loop {
+        let written = match bytes {
+            [] => connection.try_flush().map(|()| 0),
+            bytes => connection.try_write(bytes),
+        };
+        match written {
+            Ok(_) if bytes.is_empty() => return Ok(()),
             Ok(len) => bytes = &bytes[len..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::timeout(WRITE_TIMEOUT, connection.writable())
+                    .await
+                    .map_err(|_| io::ErrorKind::TimedOut)??;
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(())
 }

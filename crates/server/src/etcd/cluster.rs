@@ -16,10 +16,11 @@ pub(super) async fn member_list(call: Call, request: pb::MemberListRequest) -> R
 }
 
 fn members(server: &Server) -> Vec<pb::Member> {
+    let peer_scheme = if server.handle.peers_use_tls() { "https" } else { "http" };
     let own_urls = &server.options.advertise_client_urls;
     let member = |member: &quorate_driver::Member| {
         let is_me = member.id == server.handle.node_id();
-        let peer_url = || format!("http://{}", member.peer_address);
+        let peer_url = || format!("{peer_scheme}://{}", member.peer_address);
         pb::Member {
             id: member.id.0,
             name: member.name.clone(),

@@ -33,6 +33,7 @@ impl Cluster {
                 members: members.clone(),
                 data_dir: None,
                 listen_peer: Some(member.peer_address.clone()),
+                peer_tls: None,
                 declarations: Declarations::parse(CATALOGUE).unwrap(),
                 timing: Timing::default(),
                 upkeep: UpkeepOptions::default(),

@@ -11,8 +11,8 @@ mod outside;
 #[path = "../../../tls/tests/pki/mod.rs"]
 mod pki;
 mod session;
-mod tls;
 mod snapshot;
+mod tls;
 mod watch;
 
 use quorate_driver::Quorate;

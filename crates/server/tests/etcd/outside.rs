@@ -104,6 +104,7 @@ fn alone() -> NodeConfig {
         members: ["a", "b", "c"].map(member).into(),
         data_dir: None,
         listen_peer: Some("127.0.0.1:0".to_owned()),
+        peer_tls: None,
         declarations: Declarations::default(),
         timing: Timing::default(),
         upkeep: UpkeepOptions::default(),
