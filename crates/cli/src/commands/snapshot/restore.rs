@@ -4,7 +4,7 @@ use super::say_origin;
 use crate::commands::serve::parse_cluster;
 use crate::failure::Failure;
 use crate::output::counted;
-use quorate_driver::{Member, NodeConfig, RESTORED, RestoreError, Timing, node_id, restore};
+use quorate_driver::{Member, NodeConfig, RESTORED, RestoreError, Timing, UpkeepOptions, node_id, restore};
 use quorate_node::declaration::Declarations;
 use quorate_snapshot::{Backup, FillError, Filled, LEASE_OF_UNKNOWN_TTL_S};
 use quorate_types::Revision;
@@ -87,6 +87,8 @@ impl Args {
             listen_peer: None,
             declarations: Declarations::default(),
             timing: Timing::default(),
+            upkeep: UpkeepOptions::default(),
+            peer_tls: None,
         })
     }
 }
