@@ -6,6 +6,7 @@ use clap::Args;
 use quorate_client::{Client, Config, User};
 
 use crate::args::duration;
+use crate::client_tls::ClientTlsArgs;
 use crate::failure::Failure;
 
 /// Where the cluster is, and who asks.
@@ -31,6 +32,8 @@ pub(crate) struct ConnectionArgs {
     /// Log in as this user
     #[arg(long, global = true, env = "QUORATE_USER", value_name = "NAME:PASSWORD", hide_env_values = true)]
     user: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: ClientTlsArgs,
 }
 
 impl ConnectionArgs {
@@ -49,6 +52,7 @@ impl ConnectionArgs {
         config.timeout = self.timeout;
         // A session for the one write of a command would cost more than it gives.
         config.exactly_once = false;
+        config.tls = self.tls.options();
         config.keyspace.clone_from(&self.keyspace);
         if let Some(user) = &self.user {
             let (name, password) = user

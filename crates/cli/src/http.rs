@@ -1,29 +1,51 @@
 //! One HTTP GET, for the pages that servers have beside gRPC.
 
+use quorate_tls::{Connector, TlsOptions};
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// No page is longer.
 const MAX_PAGE_LEN_BYTES: u64 = 4 << 20;
+/// What is spoken inside TLS.
+const HTTP_1: &[&str] = &["http/1.1"];
 
-/// The body of `http://endpoint/path`.
+/// The body of `http://endpoint/path`, or of `https://…` if the endpoint says so, or says nothing and there are options for TLS.
 ///
 /// # Errors
 /// If the server cannot be reached, does not answer within `timeout`, or answers with another status than 200.
-pub(crate) async fn get(endpoint: &str, path: &str, timeout: Duration) -> io::Result<String> {
-    let endpoint = endpoint.trim_start_matches("http://").trim_end_matches('/');
+pub(crate) async fn get(
+    endpoint: &str,
+    path: &str,
+    tls: Option<&TlsOptions>,
+    timeout: Duration,
+) -> io::Result<String> {
+    let (is_secure, address) = match endpoint.split_once("://") {
+        Some((scheme, address)) => (scheme == "https", address),
+        None => (tls.is_some(), endpoint),
+    };
+    let address = address.trim_end_matches('/');
     let exchange = async {
-        let mut stream = TcpStream::connect(endpoint).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {endpoint}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(MAX_PAGE_LEN_BYTES).read_to_string(&mut answer).await?;
-        Ok::<_, io::Error>(answer)
+        let stream = TcpStream::connect(address).await?;
+        if !is_secure {
+            return ask(stream, address, path).await;
+        }
+        let connector =
+            Connector::new(&tls.cloned().unwrap_or_default(), HTTP_1).map_err(io::Error::other)?;
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        ask(connector.connect(host, stream).await.map_err(io::Error::other)?, address, path).await
     };
     let answer = tokio::time::timeout(timeout, exchange).await.map_err(|_| io::ErrorKind::TimedOut)??;
     body(&answer).map(str::to_owned)
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str, path: &str) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.take(MAX_PAGE_LEN_BYTES).read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 fn body(answer: &str) -> io::Result<&str> {

@@ -4,12 +4,14 @@
 
 mod args;
 mod children;
+mod client_tls;
 mod commands;
 mod connection;
 mod failure;
 mod http;
 mod output;
 mod ports;
+mod server_tls;
 mod serving;
 mod upkeep;
 

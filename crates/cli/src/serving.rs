@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use quorate_driver::{Handle, NodeFailure};
 use quorate_node::declaration::Declarations;
 use quorate_server::{ServerOptions, serve};
+use quorate_tls::Acceptor;
 use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
@@ -43,11 +44,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves each node on its listener.
+    /// Serves each node on its listener, by TLS if there is an acceptor.
     ///
     /// # Errors
     /// [`Failure`] if a listener cannot be used.
-    pub(crate) fn start(nodes: impl IntoIterator<Item = (Handle, TcpListener)>) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        nodes: impl IntoIterator<Item = (Handle, TcpListener)>,
+        tls: Option<&Acceptor>,
+    ) -> Result<Self, Failure> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (node, listener) in nodes {
@@ -56,11 +60,12 @@ impl Served {
                 .and_then(|()| tokio::net::TcpListener::from_std(listener))
                 .map_err(|error| Failure::new(format!("cannot listen for clients: {error}")))?;
             let mut stopped = stopped.clone();
+            let options = ServerOptions { tls: tls.cloned(), ..ServerOptions::default() };
             tasks.spawn(async move {
                 let stop = async move {
                     let _ = stopped.wait_for(|stop| *stop).await;
                 };
-                if let Err(error) = serve(listener, node, ServerOptions::default(), stop).await {
+                if let Err(error) = serve(listener, node, options, stop).await {
                     tracing::error!("the front end for clients has ended: {error}");
                 }
             });

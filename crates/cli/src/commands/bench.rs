@@ -7,6 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use quorate_client::bench::{self, Distribution, Options, Stop, Workload};
 
 use crate::args::duration;
+use crate::client_tls::ClientTlsArgs;
 use crate::failure::Failure;
 
 /// Load any etcd v3 server and measure throughput, latency and CPU time
@@ -35,6 +36,8 @@ pub(crate) struct Args {
         default_value = "127.0.0.1:2379"
     )]
     endpoints: Vec<String>,
+    #[command(flatten)]
+    tls: ClientTlsArgs,
     /// Connections
     #[arg(long, value_name = "N", default_value = "16", value_parser = at_least_one())]
     connections: usize,
@@ -167,6 +170,7 @@ impl Args {
             preload: !self.no_preload,
             timeout: self.timeout,
             threads: self.threads,
+            tls: self.tls.options(),
             keyspace: self.keyspace,
             server_pids: self.server_pids,
             seed: self.seed,

@@ -1,10 +1,12 @@
 //! `quorate serve`: one real node of a cluster.
 
 use crate::failure::Failure;
+use crate::server_tls::ServerTlsArgs;
 use crate::serving::{self, Served, StopSignals};
 use crate::upkeep::UpkeepArgs;
 use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
 use quorate_node::declaration::Declarations;
+use quorate_tls::{Acceptor, HTTP, TlsOptions};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -46,7 +48,7 @@ pub(crate) struct Args {
     /// Where it listens for clients [default: 127.0.0.1:2379]
     #[arg(long, value_name = "HOST:PORT")]
     listen_client: Option<String>,
-    /// What clients are told to connect to [default: http:// and the listening address]
+    /// What clients are told to connect to [default: http:// or https:// and the listening address]
     #[arg(long, value_name = "URL")]
     advertise_client: Option<String>,
     /// Where it listens for peers [default: its own address in the cluster]
@@ -69,6 +71,8 @@ pub(crate) struct Args {
     lease_read_drift_ppm: Option<u32>,
     #[command(flatten)]
     upkeep: UpkeepArgs,
+    #[command(flatten)]
+    tls: ServerTlsArgs,
     /// Stop in order when standard input closes
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -91,6 +95,8 @@ struct File {
     quota_backend_bytes: Option<i64>,
     auto_compaction_mode: Option<String>,
     auto_compaction_retention: Option<String>,
+    #[serde(flatten)]
+    tls: ServerTlsArgs,
     /// Understood by [`Declarations::parse`].
     #[serde(default)]
     keyspace: Vec<toml::Table>,
@@ -98,6 +104,7 @@ struct File {
 
 struct Settings {
     listen_client: String,
+    client_tls: Option<TlsOptions>,
     node: NodeConfig,
 }
 
@@ -110,7 +117,9 @@ impl Args {
     async fn go(self) -> Result<(), Failure> {
         let until_stdin_closes = self.until_stdin_closes;
         let stop = StopSignals::listen()?;
-        let Settings { listen_client, node: mut config } = self.settings()?;
+        let Settings { listen_client, client_tls, node: mut config } = self.settings()?;
+        let tls = client_tls.map(|options| Acceptor::new(&options, HTTP)).transpose();
+        let tls = tls.map_err(|error| Failure::new(format!("TLS with clients: {error}")))?;
         let listener = TcpListener::bind(&listen_client).map_err(|error| {
             Failure::new(format!("cannot listen for clients on {listen_client}: {error}"))
         })?;
@@ -118,11 +127,12 @@ impl Args {
             (listener.local_addr(), config.members.iter_mut().find(|member| member.name == config.name))
             && me.client_urls.is_empty()
         {
-            me.client_urls = vec![format!("http://{address}")];
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            me.client_urls = vec![format!("{scheme}://{address}")];
         }
         let running = start(&config).map_err(|error| Failure::new(error.to_string()))?;
         let handle = running.handle().clone();
-        let served = Served::start([(handle.clone(), listener)])?;
+        let served = Served::start([(handle.clone(), listener)], tls.as_ref())?;
         println!(
             "ready: node {} ({}) of cluster {} serves clients on {listen_client}",
             handle.name(),
@@ -148,6 +158,7 @@ impl Args {
             Some(text) => parse_cluster(&text)?,
             None => file.cluster.unwrap_or_else(|| BTreeMap::from([(name.clone(), String::new())])),
         };
+        let tls = self.tls.or(file.tls);
         let client_urls: Vec<String> = self.advertise_client.or(file.advertise_client).into_iter().collect();
         let member = |(member, address): (&String, &String)| Member {
             id: node_id(&cluster_token, member),
@@ -174,11 +185,19 @@ impl Args {
             auto_compaction_retention: file.auto_compaction_retention,
         };
         let upkeep = self.upkeep.or(upkeep).options()?;
+        let data = self.data.or(file.data).unwrap_or_else(|| PathBuf::from("quorate-data").join(&name));
+        let listen_client =
+            self.listen_client.or(file.listen_client).unwrap_or_else(|| "127.0.0.1:2379".to_owned());
+        let addresses: Vec<&str> =
+            std::iter::once(&listen_client).chain(&client_urls).map(String::as_str).collect();
+        let client_tls = tls.for_clients(&data, &addresses)?;
+        let listen_peer = self.listen_peer.or(file.listen_peer).or_else(|| own_address.clone());
+        let addresses: Vec<&str> = listen_peer.iter().chain(&own_address).map(String::as_str).collect();
+        let peer_tls = tls.for_peers(&data, &addresses)?;
         let node = NodeConfig {
-            data_dir: Some(
-                self.data.or(file.data).unwrap_or_else(|| PathBuf::from("quorate-data").join(&name)),
-            ),
-            listen_peer: self.listen_peer.or(file.listen_peer).or(own_address),
+            data_dir: Some(data),
+            listen_peer,
+            peer_tls,
             name,
             cluster_token,
             members,
@@ -186,9 +205,7 @@ impl Args {
             timing,
             upkeep,
         };
-        let listen_client =
-            self.listen_client.or(file.listen_client).unwrap_or_else(|| "127.0.0.1:2379".to_owned());
-        Ok(Settings { listen_client, node })
+        Ok(Settings { listen_client, client_tls, node })
     }
 
     fn file(&self) -> Result<(File, Declarations), Failure> {

@@ -35,7 +35,7 @@ impl Args {
     async fn go(&self) -> Result<(), Failure> {
         let mut nodes = Vec::new();
         for endpoint in self.endpoints().await {
-            nodes.push((endpoint.clone(), status_of(&endpoint).await));
+            nodes.push((endpoint.clone(), self.status_of(&endpoint).await));
         }
         let reached = nodes.iter().filter(|(_, status)| status.is_ok()).count();
         match self.json {
@@ -52,7 +52,7 @@ impl Args {
     async fn endpoints(&self) -> Vec<String> {
         let named = self.connection.endpoints.clone();
         let [one] = named.as_slice() else { return named };
-        let Ok(status) = status_of(one).await else { return named };
+        let Ok(status) = self.status_of(one).await else { return named };
         let members = status["members"].as_array().cloned().unwrap_or_default();
         let urls: Vec<String> = members
             .iter()
@@ -61,11 +61,14 @@ impl Args {
             .collect();
         if urls.is_empty() { named } else { urls }
     }
-}
 
-async fn status_of(endpoint: &str) -> Result<Value, String> {
-    let text = http::get(endpoint, "/v1/status", TIMEOUT).await.map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+    async fn status_of(&self, endpoint: &str) -> Result<Value, String> {
+        let tls = self.connection.tls.options();
+        let text = http::get(endpoint, "/v1/status", tls.as_ref(), TIMEOUT)
+            .await
+            .map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
 }
 
 fn as_json(nodes: &[(String, Result<Value, String>)]) -> Value {

@@ -89,7 +89,7 @@ impl Args {
         }
         let nodes = self.start_nodes(&cluster, &members, &declarations)?;
         let handles: Vec<Handle> = nodes.iter().map(|node| node.handle().clone()).collect();
-        let served = Served::start(handles.iter().cloned().zip(clients))?;
+        let served = Served::start(handles.iter().cloned().zip(clients), None)?;
         let started = Instant::now();
         let leader = wait_for_leader(&handles).await?;
         self.greet(&members, &leader, started.elapsed());
@@ -141,6 +141,7 @@ impl Args {
             members: members.to_vec(),
             data_dir: (!self.ephemeral).then(|| self.data.join(&member.name)),
             listen_peer: Some(member.peer_address.clone()),
+            peer_tls: None,
             declarations: declarations.clone(),
             timing: Timing::default(),
             upkeep: upkeep.clone(),

@@ -5,11 +5,31 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 /// One client of a cluster.
-struct Etcdctl {
+pub struct Etcdctl {
     endpoints: String,
 }
 
 impl Etcdctl {
+    pub fn new(endpoints: String) -> Self {
+        Etcdctl { endpoints }
+    }
+
+    pub fn is_installed() -> bool {
+        Command::new("etcdctl").arg("version").output().is_ok()
+    }
+
+    /// Whether it ends without an error.
+    pub fn succeeds(&self, arguments: &[&str]) -> bool {
+        self.command(arguments).output().unwrap().status.success()
+    }
+
+    /// Runs what must fail; gives what it says.
+    pub fn run_and_fail(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?} succeeds");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("etcdctl");
         command.env("ETCDCTL_API", "3").args(["--endpoints", &self.endpoints]).args(arguments);
@@ -28,23 +48,23 @@ impl Etcdctl {
         String::from_utf8_lossy(&output.stdout).into_owned() + &said
     }
 
-    fn run(&self, arguments: &[&str]) -> String {
+    pub fn run(&self, arguments: &[&str]) -> String {
         self.run_with(arguments, "")
     }
 
-    fn check(&self, arguments: &[&str], expect: &str) {
+    pub fn check(&self, arguments: &[&str], expect: &str) {
         assert_eq!(self.run(arguments), expect, "{arguments:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn etcdctl_works_as_with_etcd() {
-    if Command::new("etcdctl").arg("version").output().is_err() {
+    if !Etcdctl::is_installed() {
         println!("skipped: etcdctl is not installed");
         return;
     }
     let cluster = Cluster::start().await;
-    let etcdctl = Etcdctl { endpoints: cluster.endpoints() };
+    let etcdctl = Etcdctl::new(cluster.endpoints());
     keys(&etcdctl);
     transactions(&etcdctl);
     watches(&etcdctl);

@@ -19,7 +19,11 @@ mod history;
 mod load;
 mod once;
 mod pauses;
+#[path = "../../../tls/tests/pki/mod.rs"]
+#[expect(dead_code, reason = "these tests give options on command lines, not as values")]
+mod pki;
 mod process;
 mod serve;
 mod snapshots;
+mod tls;
 mod up;
