@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod completions;
+mod etcd;
 mod kv;
 mod man;
 mod plan;
@@ -12,6 +13,8 @@ mod snapshot;
 mod status;
 mod up;
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +34,7 @@ pub(crate) struct Cli {
 enum Command {
     Up(up::Args),
     Serve(serve::Args),
+    Etcd(etcd::Args),
     Plan(plan::Args),
     Status(status::Args),
     Kv(kv::Args),
@@ -45,7 +49,13 @@ enum Command {
 impl Cli {
     /// Reads the command line, or prints what is wrong with it and ends the process.
     pub(crate) fn read() -> Self {
-        Cli::try_parse().unwrap_or_else(|error| {
+        let mut arguments: Vec<OsString> = std::env::args_os().collect();
+        // Under the name of etcd, by a link for example, it takes etcd's command line.
+        if arguments.first().is_some_and(|program| Path::new(program).file_name() == Some(OsStr::new("etcd")))
+        {
+            arguments.insert(1, "etcd".into());
+        }
+        Cli::try_parse_from(arguments).unwrap_or_else(|error| {
             // Their exit code 2 has a meaning of its own.
             let codes = [("check", check::BAD_INPUT), ("sim", sim::BAD_INPUT)];
             let command = std::env::args_os().nth(1).unwrap_or_default();
@@ -65,6 +75,7 @@ impl Cli {
             Command::Sim(args) => return args.run(),
             Command::Up(args) => args.run(),
             Command::Serve(args) => args.run(),
+            Command::Etcd(args) => args.run(),
             Command::Plan(args) => args.run(),
             Command::Status(args) => args.run(),
             Command::Kv(args) => args.run(),
