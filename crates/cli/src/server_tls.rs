@@ -161,13 +161,16 @@ impl ServerTlsArgs {
     fn protocol(&self) -> Result<Protocol, Failure> {
         let version = |name: &Option<String>| {
             let name = name.as_deref().filter(|name| !name.is_empty());
-            name.map(str::parse).transpose().map_err(in_words)
+            name.map(str::parse).transpose().map_err(|error| in_words(&error))
         };
         let suites = self.cipher_suites.iter().flatten().filter(|name| !name.is_empty());
         Ok(Protocol {
             min: version(&self.tls_min_version)?,
             max: version(&self.tls_max_version)?,
-            suites: suites.map(|name| name.parse()).collect::<Result<_, _>>().map_err(in_words)?,
+            suites: suites
+                .map(|name| name.parse())
+                .collect::<Result<_, _>>()
+                .map_err(|error| in_words(&error))?,
         })
     }
 }
@@ -184,7 +187,7 @@ impl Port<'_> {
             }
             (None, None, Some(fixtures)) => {
                 let hosts: Vec<String> = addresses.iter().filter_map(|address| host(address)).collect();
-                (self_signed(fixtures, &hosts).map_err(in_words)?, true)
+                (self_signed(fixtures, &hosts).map_err(|error| in_words(&error))?, true)
             }
             (None, None, None) => {
                 let is_vain = trusted_ca.is_some() || *client_cert_auth || crl.is_some();
@@ -214,7 +217,7 @@ impl Port<'_> {
     }
 }
 
-fn in_words(error: quorate_tls::TlsError) -> Failure {
+fn in_words(error: &quorate_tls::TlsError) -> Failure {
     Failure::new(format!("TLS: {error}"))
 }
 

@@ -4,7 +4,6 @@ use crate::failure::Failure;
 use quorate_driver::{Handle, NodeFailure};
 use quorate_node::declaration::Declarations;
 use quorate_server::{ServerOptions, serve};
-use quorate_tls::Acceptor;
 use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
@@ -50,7 +49,7 @@ impl Served {
     /// [`Failure`] if a listener cannot be used.
     pub(crate) fn start(
         nodes: impl IntoIterator<Item = (Handle, TcpListener)>,
-        tls: Option<&Acceptor>,
+        options: &ServerOptions,
     ) -> Result<Self, Failure> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -60,7 +59,7 @@ impl Served {
                 .and_then(|()| tokio::net::TcpListener::from_std(listener))
                 .map_err(|error| Failure::new(format!("cannot listen for clients: {error}")))?;
             let mut stopped = stopped.clone();
-            let options = ServerOptions { tls: tls.cloned(), ..ServerOptions::default() };
+            let options = options.clone();
             tasks.spawn(async move {
                 let stop = async move {
                     let _ = stopped.wait_for(|stop| *stop).await;

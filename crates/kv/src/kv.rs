@@ -1,6 +1,6 @@
 //! The machine: its state, opening and committing. What entries do to it stands in `apply`.
 
-use crate::alarm::Alarms;
+use crate::alarm_rows::Alarms;
 use crate::count::Counts;
 use crate::event::Event;
 use crate::lease::LeaseIndex;

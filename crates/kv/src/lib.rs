@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod alarm_rows;
+mod alarm_rule;
 mod apply;
 mod codec;
 mod compact;
@@ -48,7 +50,8 @@ mod view;
 pub mod watch;
 mod write;
 
-pub use alarm::{ALARMS_MAX, Alarm, AlarmCommand, AlarmKind, RaisedBy};
+pub use alarm::{Alarm, AlarmCommand, AlarmKind, RaisedBy};
+pub use alarm_rule::ALARMS_MAX;
 pub use event::{Event, EventKind, History, HistoryError};
 pub use hash::HistoryHash;
 pub use import::{Import, ImportError, ImportedLease, Record};

@@ -7,7 +7,7 @@
 //! table       key                                   value
 //! meta        "machine"                             see `meta`
 //!             "configuration"                       opaque
-//!             "alarm/" …                            see `alarm`
+//!             "alarm/" …                            see `alarm_rows`
 //! current     user key                              pair
 //! history     revision u64 | sub u32                flags u8 | key length | key | [create | version | lease] | [pair]
 //! versions    escaped user key | revision u64       sub

@@ -2,7 +2,7 @@
 //!
 //! Every sum and index is computed again from the rows that it stands for.
 
-use crate::alarm::{Alarms, is_alarm_row};
+use crate::alarm_rows::{Alarms, is_alarm_row};
 use crate::count_tree::Page;
 use crate::request::KeyValue;
 use crate::row::{self, Position};

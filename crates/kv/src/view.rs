@@ -1,6 +1,7 @@
 //! A committed state that any thread may read for as long as it likes.
 
-use crate::alarm::{Alarm, AlarmKind, Alarms};
+use crate::alarm::{Alarm, AlarmKind};
+use crate::alarm_rows::Alarms;
 use crate::count_tree::CountTree;
 use crate::lease::{self, LeaseIndex};
 use crate::meta::Meta;

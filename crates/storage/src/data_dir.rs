@@ -24,7 +24,7 @@ const MAGIC: &[u8; 8] = b"QUORDIR\n";
 const HEADER_BYTES: usize = 16;
 const IDENTITY_FILE: &str = "identity";
 const LOCK_FILE: &str = "lock";
-/// A first start may have been cut short; a fresh file system brings its own directory.
+/// A first start may have been cut short; a fresh file system brings its own directory; generated certificates are there before all else.
 const FILES_OF_A_NEW_DIR: [&str; 4] = [LOCK_FILE, "identity.new", "lost+found", "fixtures"];
 const LOG_DIR: &str = "log";
 const TABLES_DIR: &str = "tables";

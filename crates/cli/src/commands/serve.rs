@@ -6,11 +6,12 @@ use crate::serving::{self, Served, StopSignals};
 use crate::upkeep::UpkeepArgs;
 use quorate_driver::{Member, NodeConfig, Timing, node_id, start};
 use quorate_node::declaration::Declarations;
+use quorate_server::ServerOptions;
 use quorate_tls::{Acceptor, HTTP, TlsOptions};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Run one node of a cluster.
@@ -45,8 +46,8 @@ pub(crate) struct Args {
     /// Where its data lies [default: quorate-data/NAME]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Where it listens for clients [default: 127.0.0.1:2379]
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where it listens for clients; several addresses are parted by commas [default: 127.0.0.1:2379]
+    #[arg(long, value_name = "HOST:PORT,…")]
     listen_client: Option<String>,
     /// What clients are told to connect to [default: http:// or https:// and the listening address]
     #[arg(long, value_name = "URL")]
@@ -60,6 +61,12 @@ pub(crate) struct Args {
     /// Tells clusters apart whose members have the same names [default: quorate]
     #[arg(long)]
     cluster_token: Option<String>,
+    /// Whether this node's data must be there already [default: new, which takes both]
+    #[arg(long, value_name = "new|existing", value_parser = ["new", "existing"])]
+    cluster_state: Option<String>,
+    /// The longest write that is taken, as its client encoded it [default: 1572864]
+    #[arg(long, value_name = "BYTES")]
+    max_request_bytes: Option<usize>,
     /// How often a leader says that it leads [default: 50]
     #[arg(long, value_name = "MS")]
     heartbeat_ms: Option<u64>,
@@ -89,6 +96,8 @@ struct File {
     listen_peer: Option<String>,
     cluster: Option<BTreeMap<String, String>>,
     cluster_token: Option<String>,
+    cluster_state: Option<String>,
+    max_request_bytes: Option<usize>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     lease_read_drift_ppm: Option<u32>,
@@ -105,6 +114,7 @@ struct File {
 struct Settings {
     listen_client: String,
     client_tls: Option<TlsOptions>,
+    max_request_len_bytes: Option<usize>,
     node: NodeConfig,
 }
 
@@ -117,22 +127,26 @@ impl Args {
     async fn go(self) -> Result<(), Failure> {
         let until_stdin_closes = self.until_stdin_closes;
         let stop = StopSignals::listen()?;
-        let Settings { listen_client, client_tls, node: mut config } = self.settings()?;
+        let Settings { listen_client, client_tls, max_request_len_bytes, node: mut config } =
+            self.settings()?;
         let tls = client_tls.map(|options| Acceptor::new(&options, HTTP)).transpose();
         let tls = tls.map_err(|error| Failure::new(format!("TLS with clients: {error}")))?;
-        let listener = TcpListener::bind(&listen_client).map_err(|error| {
-            Failure::new(format!("cannot listen for clients on {listen_client}: {error}"))
-        })?;
-        if let (Ok(address), Some(me)) =
-            (listener.local_addr(), config.members.iter_mut().find(|member| member.name == config.name))
+        let listeners = listen(&listen_client)?;
+        if let Some(me) = config.members.iter_mut().find(|member| member.name == config.name)
             && me.client_urls.is_empty()
         {
             let scheme = if tls.is_some() { "https" } else { "http" };
-            me.client_urls = vec![format!("{scheme}://{address}")];
+            let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+            me.client_urls = addresses.map(|address| format!("{scheme}://{address}")).collect();
         }
         let running = start(&config).map_err(|error| Failure::new(error.to_string()))?;
         let handle = running.handle().clone();
-        let served = Served::start([(handle.clone(), listener)], tls.as_ref())?;
+        let usual = ServerOptions::default();
+        let max_request_len_bytes = max_request_len_bytes.unwrap_or(usual.max_request_len_bytes);
+        let options = ServerOptions { tls, max_request_len_bytes, ..usual };
+        let served =
+            Served::start(listeners.into_iter().map(|listener| (handle.clone(), listener)), &options)?;
+        tracing::info!("ready to serve client requests");
         println!(
             "ready: node {} ({}) of cluster {} serves clients on {listen_client}",
             handle.name(),
@@ -190,6 +204,7 @@ impl Args {
             self.listen_client.or(file.listen_client).unwrap_or_else(|| "127.0.0.1:2379".to_owned());
         let addresses: Vec<&str> =
             std::iter::once(&listen_client).chain(&client_urls).map(String::as_str).collect();
+        check_state(self.cluster_state.or(file.cluster_state).as_deref(), &data)?;
         let client_tls = tls.for_clients(&data, &addresses)?;
         let listen_peer = self.listen_peer.or(file.listen_peer).or_else(|| own_address.clone());
         let addresses: Vec<&str> = listen_peer.iter().chain(&own_address).map(String::as_str).collect();
@@ -205,7 +220,8 @@ impl Args {
             timing,
             upkeep,
         };
-        Ok(Settings { listen_client, client_tls, node })
+        let max_request_len_bytes = self.max_request_bytes.or(file.max_request_bytes);
+        Ok(Settings { listen_client, client_tls, max_request_len_bytes, node })
     }
 
     fn file(&self) -> Result<(File, Declarations), Failure> {
@@ -218,6 +234,28 @@ impl Args {
         let declarations = Declarations::parse(&keyspaces).map_err(|error| in_file(&error))?;
         Ok((file, declarations))
     }
+}
+
+/// Listens on each of some addresses, parted by commas.
+fn listen(addresses: &str) -> Result<Vec<TcpListener>, Failure> {
+    let bind = |address: &str| {
+        TcpListener::bind(address)
+            .map_err(|error| Failure::new(format!("cannot listen for clients on {address}: {error}")))
+    };
+    addresses.split(',').map(bind).collect()
+}
+
+/// Refuses to begin anew where data should be: a member that has lost its data has lost what it promised.
+fn check_state(wanted: Option<&str>, data: &Path) -> Result<(), Failure> {
+    let is_there = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
+    if wanted == Some("existing") && !is_there {
+        return Err(Failure::new(format!(
+            "--cluster-state existing: there is no data in {}; a cluster takes no new members yet, so restore its directory, \
+             or leave the flag out to begin a new cluster",
+            data.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Returns when standard input has ended.

@@ -8,6 +8,7 @@ use crate::serving::{self, Served, StopSignals, declarations};
 use crate::upkeep::UpkeepArgs;
 use quorate_driver::{Handle, Member, NodeConfig, Running, Timing, node_id, start};
 use quorate_node::declaration::{DEFAULT_KEYSPACE, Declarations};
+use quorate_server::ServerOptions;
 use serde::{Deserialize, Serialize};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl Args {
         }
         let nodes = self.start_nodes(&cluster, &members, &declarations)?;
         let handles: Vec<Handle> = nodes.iter().map(|node| node.handle().clone()).collect();
-        let served = Served::start(handles.iter().cloned().zip(clients), None)?;
+        let served = Served::start(handles.iter().cloned().zip(clients), &ServerOptions::default())?;
         let started = Instant::now();
         let leader = wait_for_leader(&handles).await?;
         self.greet(&members, &leader, started.elapsed());

@@ -27,3 +27,4 @@ mod serve;
 mod snapshots;
 mod tls;
 mod up;
+mod upkeep;

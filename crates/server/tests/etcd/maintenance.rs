@@ -114,6 +114,7 @@ async fn kept_up(upkeep: UpkeepOptions) -> (Running, Front) {
         declarations: Declarations::default(),
         timing: Timing::default(),
         upkeep,
+        peer_tls: None,
     });
     let node = node.unwrap();
     let mut status = node.handle().keyspace(DEFAULT_KEYSPACE).unwrap().status();

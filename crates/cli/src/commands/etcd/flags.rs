@@ -46,6 +46,7 @@ const NO_PROXY: Effect = Effect::Refused("a node is not a proxy; clients name se
 const HTTP2_LIMITS: Effect = Effect::Nothing("the limits of HTTP/2 connections are fixed here");
 const NO_TUNING: Effect =
     Effect::Nothing("there is nothing to tune: work in the background is bounded by itself");
+const NO_AUTH: Effect = Effect::Nothing("users and roles are not built yet");
 const TRACES: Effect = Effect::Nothing("traces are not sent from here");
 
 use Effect::{Own, Refused, Serve};
@@ -114,13 +115,8 @@ pub(super) const FLAGS: &[Flag] = &[
     switch("peer-client-cert-auth", Serve("peer-client-cert-auth")),
     value("peer-trusted-ca-file", Serve("peer-trusted-ca-file")),
     value("peer-cert-allowed-cn", Serve("peer-cert-allowed-cn")),
-    value(
-        "peer-cert-allowed-hostname",
-        Refused(
-            "names are checked against the address that is dialled; --peer-cert-allowed-cn restricts them",
-        ),
-    ),
-    value("peer-crl-file", Refused("take the certificate out of --peer-cert-allowed-cn instead")),
+    value("peer-cert-allowed-hostname", Serve("peer-cert-allowed-hostname")),
+    value("peer-crl-file", Serve("peer-crl-file")),
     switch("peer-auto-tls", Serve("peer-auto-tls")),
     value("self-signed-cert-validity", NO_TUNING),
     value("cipher-suites", Serve("cipher-suites")),
@@ -128,9 +124,9 @@ pub(super) const FLAGS: &[Flag] = &[
     value("tls-max-version", Serve("tls-max-version")),
     value("cors", Effect::Only("*", "the JSON gateway does not restrict origins")),
     value("host-whitelist", Effect::Only("*", "the front end answers by whatever name it is called")),
-    value("auth-token", Serve("auth-token")),
-    value("auth-token-ttl", Serve("auth-token-ttl")),
-    value("bcrypt-cost", Serve("bcrypt-cost")),
+    value("auth-token", Effect::Only("simple", "users and roles are not built yet")),
+    value("auth-token-ttl", NO_AUTH),
+    value("bcrypt-cost", NO_AUTH),
     // Logging and profiling.
     value("logger", LOG_IS_OURS),
     value("log-level", LOG_IS_OURS),
