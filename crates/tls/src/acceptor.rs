@@ -48,7 +48,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = TlsAcceptor::from(self.config.current()).accept(stream);
+        let handshake = TlsAcceptor::from(self.config.current().await).accept(stream);
         let stream =
             tokio::time::timeout(limit, handshake).await.map_err(|_| HandshakeError::Late(limit))??;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);

@@ -44,7 +44,7 @@ impl Connector {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| HandshakeError::BadHost { host: host.to_owned() })?;
-        let stream = TlsConnector::from(self.config.current()).connect(name, stream).await?;
+        let stream = TlsConnector::from(self.config.current().await).connect(name, stream).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         if !self.allowed.lets_in(certificate) {
             return Err(HandshakeError::NotAllowed);

@@ -2,7 +2,7 @@
 
 use crate::TlsError;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Files are looked at no more often than this.
@@ -24,7 +24,7 @@ impl Stamp {
 
 type Build<T> = Box<dyn Fn() -> Result<T, TlsError> + Send + Sync>;
 
-/// A `T` made of files. Whoever asks for it may have to wait for reading them, a few kilobytes.
+/// A `T` made of files.
 pub(crate) struct Reloading<T> {
     files: Vec<PathBuf>,
     build: Build<T>,
@@ -55,31 +55,51 @@ impl<T> Reloading<T> {
         Ok(Reloading { files, build: Box::new(build), state: Mutex::new(state) })
     }
 
-    /// What the files say, or said when they last made sense.
-    pub(crate) fn current(&self) -> Arc<T> {
-        self.current_at(Instant::now())
-    }
-
-    fn current_at(&self, now: Instant) -> Arc<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(state.checked_at) >= CHECK_INTERVAL {
-            state.checked_at = now;
-            self.check(&mut state);
+    /// What the files say, or said when they last made sense. They are read on a thread that may wait for a disk.
+    pub(crate) async fn current(self: &Arc<Self>) -> Arc<T>
+    where
+        T: Send + Sync + 'static,
+    {
+        if self.is_due(Instant::now()) {
+            let this = self.clone();
+            // Fails only while the process ends.
+            let _ = tokio::task::spawn_blocking(move || this.check()).await;
         }
-        state.current.clone()
+        self.lock().current.clone()
     }
 
-    fn check(&self, state: &mut State<T>) {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the caller is to look at the files: nobody has for a while, and nobody else will now.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let is_due = now.saturating_duration_since(state.checked_at) >= CHECK_INTERVAL;
+        if is_due {
+            state.checked_at = now;
+        }
+        is_due
+    }
+
+    /// Looks at the files, and takes what they say if they changed. Nobody waits for it but its caller.
+    fn check(&self) {
         // Taken before reading: what changes meanwhile is found at the next check.
         let stamps = stamps(&self.files);
-        if stamps == state.stamps && state.complaint.is_none() {
-            return;
+        {
+            let state = self.lock();
+            if stamps == state.stamps && state.complaint.is_none() {
+                return;
+            }
         }
-        match (self.build)() {
+        let built = (self.build)();
+        let mut state = self.lock();
+        match built {
             Ok(built) => {
                 tracing::info!(files = ?self.files, "new certificates are in force");
-                *state =
-                    State { current: Arc::new(built), stamps, checked_at: state.checked_at, complaint: None };
+                state.current = Arc::new(built);
+                state.stamps = stamps;
+                state.complaint = None;
             }
             Err(error) => {
                 let complaint = error.to_string();
@@ -120,12 +140,14 @@ mod tests {
         };
         let pair = Reloading::new(files, build).unwrap();
         let mut now = Instant::now();
+        assert!(!pair.is_due(now), "looked at a moment ago");
         write(&left, "bb");
         write(&right, "bb");
-        assert_eq!(*pair.current_at(now), "a", "looked at a moment ago");
         let mut check = |expect: &str| {
             now += CHECK_INTERVAL;
-            assert_eq!(*pair.current_at(now), expect);
+            assert!(pair.is_due(now) && !pair.is_due(now));
+            pair.check();
+            assert_eq!(*pair.lock().current, expect);
         };
         check("bb");
         write(&left, "ccc");
