@@ -12,6 +12,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
@@ -24,6 +25,7 @@ use tokio::net::TcpStream;
 use super::target::Target;
 
 const FRAME_HEADER_BYTES: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Windows so wide that updates of them are rare.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 24;
@@ -55,6 +57,10 @@ impl Failure {
 
 /// Opens a connection, and drives it on this thread until it ends.
 pub(super) async fn connect(target: &Target) -> io::Result<SendRequest<Bytes>> {
+    tokio::time::timeout(CONNECT_TIMEOUT, connect_once(target)).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+async fn connect_once(target: &Target) -> io::Result<SendRequest<Bytes>> {
     let stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
     match &target.secure {
