@@ -81,9 +81,9 @@ pub struct Meters {
     pub log_sync: Histogram,
     /// Applying a batch of entries and committing it to the tables.
     pub commit: Histogram,
-    /// Batches that took longer than [`SLOW_APPLY`].
+    /// Batches that took longer than 100 ms to apply.
     pub slow_applies: AtomicU64,
-    /// Linearizable reads that took longer than [`SLOW_READ`] to be confirmed, or were not.
+    /// Linearizable reads that took longer than 500 ms to be confirmed, or were not.
     pub slow_reads: AtomicU64,
     round_trips: Mutex<BTreeMap<NodeId, Arc<Histogram>>>,
 }
