@@ -148,22 +148,18 @@ impl Core {
     {
         for is_last in [false, true] {
             let number = if call.writes { self.number(deadline).await? } else { None };
-            match self.attempts(call, deadline, message.clone(), number.as_ref(), send).await {
+            let outcome = self.attempts(call, deadline, message.clone(), number.as_ref(), send).await;
+            let words = match &outcome {
+                Err(Error::Refused { source, .. } | Error::OutcomeUnknown { source, .. }) => source.message(),
+                _ => return outcome,
+            };
+            let is_gone = number.as_ref().is_some_and(|number| number.session_is_gone(words));
+            match outcome {
+                Err(Error::Refused { .. }) if is_gone && !is_last => {}
                 Err(Error::Refused { source, .. }) if once::was_done(source.message()) => {
                     return Err(Error::AnswerLost { call: call.name, source });
                 }
-                Err(Error::Refused { source, .. }) => match number {
-                    Some(number) if number.session_is_gone(source.message()) => {
-                        if number.was_repeated() {
-                            return Err(Error::OutcomeUnknown { call: call.name, source });
-                        }
-                        if is_last {
-                            return Err(Error::Refused { call: call.name, source });
-                        }
-                    }
-                    _ => return Err(Error::Refused { call: call.name, source }),
-                },
-                outcome => return outcome,
+                _ => return outcome,
             }
         }
         unreachable!("the last turn returns")
@@ -222,6 +218,7 @@ impl Core {
         let may_go_on = !call.writes || number.is_some();
         let mut pause = FIRST_PAUSE;
         let mut attempt = 0;
+        let mut may_be_done = false;
         loop {
             let untried = self.channels.len().saturating_sub(attempt as usize).max(1);
             let left = deadline.saturating_duration_since(Instant::now());
@@ -255,8 +252,11 @@ impl Core {
             let all_tried = attempt as usize >= self.channels.len();
             let wait = if all_tried { pause } else { Duration::ZERO };
             if !may_repeat || attempt == MAX_ATTEMPTS || Instant::now() + wait >= deadline {
-                return Err(call.failed(status, fate));
+                // What became of the last attempt says nothing of those before it.
+                let speaks_for_all = !may_be_done || once::was_done(status.message());
+                return Err(call.failed(status, if speaks_for_all { fate } else { Fate::Unanswered }));
             }
+            may_be_done |= call.writes && fate == Fate::Unanswered;
             if all_tried {
                 sleep(wait).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -364,128 +364,4 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
-
-    use tonic::transport::Channel;
-    use tonic::{Request, Response, Status};
-
-    use super::{Call, Core, MAX_ATTEMPTS, SESSION_HEADER};
-    use crate::{Config, Error, Routing};
-
-    fn core(endpoints: usize, timeout: Duration) -> Core {
-        let mut config = Config::new((0..endpoints).map(|number| format!("127.0.0.1:{}", number + 1)));
-        config.timeout = timeout;
-        config.exactly_once = false;
-        Core::new(config).expect("the endpoints are addresses")
-    }
-
-    /// How a call ends and how often it was sent, when every attempt ends in `status`.
-    async fn check(call: Call, core: &Core, status: impl Fn() -> Status) -> (Error, u32) {
-        let sent = AtomicU32::new(0);
-        let send = |_: Channel, _: Request<()>| {
-            sent.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(Err::<Response<()>, _>(status()))
-        };
-        let error = core.call(call, (), send).await.expect_err("no attempt succeeds");
-        (error, sent.into_inner())
-    }
-
-    fn never_sent() -> Status {
-        let mut status = Status::unavailable("tcp connect error");
-        status.set_source(std::sync::Arc::new(tonic::ConnectError("refused".into())));
-        status
-    }
-
-    const READ: Call = Call::read("read");
-    const WRITE: Call = Call::write("write");
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_read_goes_on_until_the_bound() {
-        let (error, sent) = check(READ, &core(3, HOUR), || Status::unavailable("no leader")).await;
-        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-        assert_eq!(sent, MAX_ATTEMPTS);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_read_goes_on_until_its_deadline() {
-        let begun = tokio::time::Instant::now();
-        let (error, sent) = check(READ, &core(1, Duration::from_secs(1)), || Status::unavailable("")).await;
-        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-        assert!(begun.elapsed() <= Duration::from_secs(1), "{:?}", begun.elapsed());
-        assert!((2..MAX_ATTEMPTS).contains(&sent), "{sent}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_write_is_sent_once() {
-        let (error, sent) = check(WRITE, &core(3, HOUR), || Status::unavailable("request timed out")).await;
-        assert!(error.is_ambiguous(), "{error}");
-        assert_eq!(sent, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_write_that_never_left_is_tried_elsewhere() {
-        let (error, sent) = check(WRITE, &core(3, HOUR), never_sent).await;
-        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-        assert_eq!(sent, MAX_ATTEMPTS);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_final() {
-        for call in [READ, WRITE] {
-            let (error, sent) = check(call, &core(3, HOUR), || Status::not_found("no such lease")).await;
-            assert!(matches!(error, Error::Refused { .. }), "{error}");
-            assert_eq!(sent, 1);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_endpoint_costs_a_read_only_its_share() {
-        let core = core(3, Duration::from_secs(3));
-        let begun = tokio::time::Instant::now();
-        let attempt = AtomicU32::new(0);
-        let send = |_: Channel, _: Request<()>| {
-            let first = attempt.fetch_add(1, Ordering::Relaxed) == 0;
-            async move {
-                if first {
-                    std::future::pending::<()>().await;
-                }
-                Ok(Response::new(7))
-            }
-        };
-        assert_eq!(core.call(READ, (), send).await.expect("the second endpoint answers"), 7);
-        assert_eq!(begun.elapsed(), Duration::from_secs(1));
-    }
-
-    #[tokio::test]
-    async fn failing_endpoints_are_left_once_and_round_robin_takes_turns() {
-        let sticky = core(3, HOUR);
-        assert_eq!([sticky.pick(0).0, sticky.pick(0).0], [0, 0]);
-        sticky.leave(0);
-        sticky.leave(0);
-        assert_eq!(sticky.pick(0).0, 1);
-        let mut config = Config::new(["127.0.0.1:1", "127.0.0.1:2"]);
-        config.routing = Routing::RoundRobin;
-        let turns = Core::new(config).expect("the endpoints are addresses");
-        assert_eq!([turns.pick(0).0, turns.pick(0).0, turns.pick(0).0], [0, 1, 0]);
-    }
-
-    #[tokio::test]
-    async fn the_newest_session_token_is_carried_on() {
-        let core = core(1, HOUR);
-        let send = |_: Channel, request: Request<()>| {
-            let seen = request
-                .metadata()
-                .get(SESSION_HEADER)
-                .map_or("none".to_owned(), |token| token.to_str().expect("tests send text").to_owned());
-            let mut response = Response::new(seen);
-            response.metadata_mut().insert(SESSION_HEADER, "s1".parse().expect("text"));
-            std::future::ready(Ok(response))
-        };
-        assert_eq!(core.call(READ, (), send).await.expect("answered"), "none");
-        assert_eq!(core.call(READ, (), send).await.expect("answered"), "s1");
-        assert_eq!(core.session().as_deref(), Some("s1"));
-    }
-}
+mod tests;

@@ -3,7 +3,6 @@
 //! **Invariant:** a number is given to one write only, and is acknowledged once nobody will ask for it again.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -74,7 +73,7 @@ impl Once {
         state.last += 1;
         let number = state.last;
         state.outstanding.insert(number);
-        Given::Number(Number { once: self, session, number, sent: AtomicU32::new(0) })
+        Given::Number(Number { once: self, session, number })
     }
 
     /// Whether nobody has opened a session yet.
@@ -108,13 +107,11 @@ pub(crate) struct Number<'a> {
     once: &'a Once,
     session: Arc<str>,
     number: u64,
-    sent: AtomicU32,
 }
 
 impl Number<'_> {
     /// The header of an attempt that is about to be sent.
     pub(crate) fn header(&self) -> MetadataValue<Ascii> {
-        self.sent.fetch_add(1, Ordering::Relaxed);
         let acknowledged = self.once.state().acknowledged().min(self.number - 1);
         let text = format!("{}/{}/{acknowledged}", self.session, self.number);
         text.parse().expect("an id that came in a header, and digits")
@@ -127,11 +124,6 @@ impl Number<'_> {
             self.once.forget(&self.session);
         }
         is_gone
-    }
-
-    /// Whether it was sent more than once, so that a refusal of the last attempt does not speak for the first.
-    pub(crate) fn was_repeated(&self) -> bool {
-        self.sent.load(Ordering::Relaxed) > 1
     }
 }
 
@@ -180,7 +172,6 @@ mod tests {
         check(&third, "1f/3/1");
         drop(second);
         check(&third, "1f/3/2");
-        assert!(third.was_repeated());
     }
 
     #[test]
